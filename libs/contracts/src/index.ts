@@ -1,1 +1,2 @@
-export {};
+export type { ErrorClass, ErrorDefinition, RegisteredError } from './error.js';
+export { TrunklineError, defineError, registeredErrors } from './error.js';
