@@ -1,2 +1,12 @@
+export type { AcceptedEvent, Receipt } from './event.js';
+export { EventIdReused, EventInvalid, EventTooLarge, EventTypeUnknown, EventUnreadable, attributeProblem, dataProblem, decodeEvent, encodeEvent, eventLimits, eventSchemaVersion, nestingOf, receiptOf } from './event.js';
+export type { Command } from './command.js';
+export { CommandUnreadable, commandSchemaVersion, decodeCommand, encodeCommand } from './command.js';
+export type { ProviderCall, StepResult } from './result.js';
+export { ResultUnreadable, decodeResult, encodeResult, resultSchemaVersion } from './result.js';
 export type { ErrorClass, ErrorDefinition, RegisteredError } from './error.js';
 export { TrunklineError, defineError, registeredErrors } from './error.js';
+export type { RecordHeader } from './header.js';
+export { digestOf, effectKeyOf, hashOf, runIdOf, subjectHashOf, uuidFrom } from './identity.js';
+export type { BuiltInEventType, ProviderFamily, Topic } from './topic.js';
+export { builtInEventTypes, commandTopicOf, configChangesTopic, deadLettersTopic, eventTopicOf, eventTopics, providerFamilies, resultsTopic, topics } from './topic.js';

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+
+/** SHA-256 over length-prefixed parts, so that no two lists of parts share a hash. */
+export function hashOf(...parts: readonly (string | Buffer)[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    hash.update(length).update(bytes);
+  }
+  return hash.digest();
+}
+
+/** The run an event becomes: a pure function of organisation, source and id, so that a repeat gets the same receipt (delivery §2). A version 8 UUID (RFC 9562 §5.8). */
+export function runIdOf(organisationId: string, source: string, id: string): string {
+  return uuidFrom(hashOf('run', organisationId, source, id));
+}
+
+/** Stands for type, subject and data bytes: a second event under the same id is told apart by it. */
+export function digestOf(type: string, subject: string | null, data: Buffer): string {
+  return hashOf('event', type, subject === null ? 'none' : 'subject', subject ?? '', data).toString('hex').slice(0, 32);
+}
+
+/** The same for every attempt, redrive and replay of a step (delivery §5). */
+export function effectKeyOf(organisationId: string, rootRunId: string, rootAcceptedAtMs: number, stepId: string, action: string): string {
+  return hashOf('effect', organisationId, rootRunId, String(rootAcceptedAtMs), stepId, action).toString('hex').slice(0, 32);
+}
+
+export function subjectHashOf(organisationId: string, subject: string): string {
+  return hashOf('subject', organisationId, subject).toString('hex').slice(0, 32);
+}
+
+export function uuidFrom(bytes: Buffer): string {
+  const copy = Buffer.from(bytes.subarray(0, 16));
+  copy[6] = ((copy[6] ?? 0) & 0x0f) | 0x80;
+  copy[8] = ((copy[8] ?? 0) & 0x3f) | 0x80;
+  const hex = copy.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
