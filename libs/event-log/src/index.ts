@@ -12,3 +12,7 @@ export {
   TopicMismatch,
   TopicMissing,
 } from './errors.js';
+export { deadLetterHeaders } from './consume/dead-letter.js';
+export { systemTiming, type Timing } from './consume/timing.js';
+export { createEventLog, type EventLogOptions } from './event-log.js';
+export { partitionOf } from './partitioner.js';
