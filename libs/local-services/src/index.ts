@@ -1,1 +1,17 @@
-export {};
+export type { PostgresOptions, PostgresServer } from './postgres/server.js';
+export { startPostgres } from './postgres/server.js';
+export { placesToWipe } from './postgres/place.js';
+export { PostgresMissing, PostgresStartFailed } from './postgres/errors.js';
+export { commandLineOf, endProcess, isRunning } from './orphan.js';
+export type { FaultProxy, FaultProxyOptions } from './fault-proxy/fault-proxy.js';
+export { isKafkaRequest, startFaultProxy } from './fault-proxy/fault-proxy.js';
+export { kafkaCacheFolder } from './kafka/cache-folder.js';
+export { freePort } from './kafka/free-port.js';
+export type { KafkaOptions, LocalKafka } from './kafka/launch.js';
+export type { PreparationOptions, PreparedKafka } from './kafka/prepare-kafka.js';
+export { prepareKafka } from './kafka/prepare-kafka.js';
+export type { Requirements } from './kafka/requirements.js';
+export { kafkaRequirements } from './kafka/requirements.js';
+export type { BrokerSource, NoBrokerFound, ResolvedBroker } from './kafka/resolve-broker.js';
+export { resolveBroker } from './kafka/resolve-broker.js';
+export { startKafka } from './kafka/start-kafka.js';

@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { isPrepared, kafkaCacheFolder } from './cache-folder.js';
+import { JavaMissing, MavenMissing } from './errors.js';
+
+export interface Requirements {
+  /** Major version; null when no java answers. */
+  readonly java: number | null;
+  readonly isMavenFound: boolean;
+  readonly isCacheReady: boolean;
+}
+
+export async function kafkaRequirements(cacheFolder = kafkaCacheFolder()): Promise<Requirements> {
+  const [java, maven] = await Promise.all([outputOf('java', ['-version']), outputOf('mvn', ['-version'])]);
+  return { java: java === null ? null : majorVersion(java), isMavenFound: maven !== null, isCacheReady: isPrepared(cacheFolder) };
+}
+
+/** Maven is asked only when something must be fetched: its start takes 0.3 s. */
+export async function demandRequirements(cacheFolder: string): Promise<void> {
+  const version = await outputOf('java', ['-version']);
+  const java = version === null ? null : majorVersion(version);
+  if (java === null || java < 17) throw JavaMissing.because(java === null ? 'no java on the PATH' : `found Java ${java}`);
+  if (!isPrepared(cacheFolder) && (await outputOf('mvn', ['-version'])) === null) throw MavenMissing.because('no mvn on the PATH');
+}
+
+/** Resolves with stdout and stderr together (java prints its version on stderr), or null when the program is missing, fails or hangs. */
+export function outputOf(program: string, programArguments: readonly string[], timeoutMs = 10_000): Promise<string | null> {
+  return new Promise((resolve) => {
+    execFile(program, [...programArguments], { timeout: timeoutMs }, (error, stdout, stderr) => resolve(error ? null : `${stdout}${stderr}`));
+  });
+}
+
+function majorVersion(text: string): number | null {
+  const [, first, second] = /version "(\d+)(?:\.(\d+))?/.exec(text) ?? [];
+  if (first === undefined) return null;
+  return first === '1' && second !== undefined ? Number(second) : Number(first);
+}
