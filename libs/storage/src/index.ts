@@ -1,1 +1,13 @@
-export {};
+export type { Databases, DatabasesOptions, Role } from './databases.js';
+export { openDatabases } from './databases.js';
+export type { Work } from './transaction.js';
+export { inOrganisations, inTenant } from './transaction.js';
+export type { MigrateOptions } from './migrate.js';
+export { migrate } from './migrate.js';
+export type { Migration } from './migration.js';
+export type { TenantTableOptions, Verb } from './tenant-table.js';
+export { tenantFreeTable, tenantTable } from './tenant-table.js';
+export type { DatabaseClock } from './clock.js';
+export { databaseClock } from './clock.js';
+export { isDatabaseAway } from './failure.js';
+export { MigrationFailed, OrganisationInvalid, SchemaUnknown, StorageFull, StorageUnavailable } from './errors.js';

@@ -1,0 +1,27 @@
+import type { Pool } from 'pg';
+import { classifyFailure } from './failure.js';
+
+/** The one clock that stored times are compared with. */
+export interface DatabaseClock {
+  nowMs(): Promise<number>;
+  /** Database time minus `Date.now()`, measured over one round trip; it is wrong by at most `uncertaintyMs`. */
+  offset(): Promise<{ readonly offsetMs: number; readonly uncertaintyMs: number }>;
+}
+
+export function databaseClock(pool: Pick<Pool, 'query'>, localNowMs: () => number = Date.now): DatabaseClock {
+  const nowMs = async (): Promise<number> => {
+    try {
+      const { rows } = await pool.query<{ now_ms: string }>('select (extract(epoch from clock_timestamp()) * 1000)::text as now_ms');
+      return Math.floor(Number(rows[0]?.now_ms));
+    } catch (error) {
+      throw classifyFailure(error, 'reading the clock');
+    }
+  };
+  const offset = async (): Promise<{ offsetMs: number; uncertaintyMs: number }> => {
+    const before = localNowMs();
+    const database = await nowMs();
+    const after = localNowMs();
+    return { offsetMs: database - (before + after) / 2, uncertaintyMs: (after - before) / 2 + 1 };
+  };
+  return { nowMs, offset };
+}

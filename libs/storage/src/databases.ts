@@ -1,0 +1,49 @@
+import { Pool } from 'pg';
+import type { PoolConfig } from 'pg';
+
+/** Everything the application does, it does as one of these; migrations alone run as the login itself. */
+export type Role = 'app_tenant' | 'app_system' | 'app_log';
+
+export interface Databases {
+  /** `app_tenant`: sees the one organisation named by `app.org_id`. */
+  readonly tenant: Pool;
+  /** `app_system`: sees the organisations named by `app.org_ids`. */
+  readonly system: Pool;
+  /** `app_log`: the event log's tables and nothing else. */
+  readonly log: Pool;
+  close(): Promise<void>;
+}
+
+export interface DatabasesOptions {
+  readonly poolSizes?: { readonly tenant?: number; readonly system?: number; readonly log?: number };
+  readonly connectTimeoutMs?: number;
+  /** An idle connection broke. The pool has dropped it and opens another when one is needed, so this is for counting only. */
+  readonly onIdleConnectionLost?: (role: Role, error: Error) => void;
+}
+
+/** Opens nothing yet: the first query connects, so a database that is away is met there and not here. */
+export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTimeoutMs = 5_000, onIdleConnectionLost }: DatabasesOptions = {}): Databases {
+  const open = (role: Role, max: number): Pool => {
+    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs });
+    pool.on('error', (error) => onIdleConnectionLost?.(role, error));
+    return pool;
+  };
+  const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10) };
+  return {
+    ...pools,
+    close: async () => {
+      await Promise.all(Object.values(pools).map((pool) => pool.end()));
+    },
+  };
+}
+
+/** The role is part of the connection's start-up packet: there is no moment in which the session is its login, and no SET ROLE on a pooled connection. */
+export function connectionAs(role: Role, databaseUrl: string): PoolConfig {
+  const url = new URL(databaseUrl);
+  const given = url.searchParams.get('options');
+  // node-postgres lets the URL's `options` win over the configured ones.
+  url.searchParams.delete('options');
+  const settings = [`role=${role}`, 'idle_in_transaction_session_timeout=15000', ...(role === 'app_tenant' ? ['statement_timeout=15000'] : [])];
+  const options = [given, ...settings.map((setting) => `-c ${setting}`)].filter((part) => part !== null).join(' ');
+  return { connectionString: url.toString(), options, application_name: `trunkline ${role}`, keepAlive: true };
+}

@@ -1,0 +1,36 @@
+import { defineError } from '@trunkline/contracts';
+
+export const StorageUnavailable = defineError('storage.unavailable', {
+  class: 'unavailable',
+  http: 503,
+  title: 'The database is away',
+  fix: 'Start PostgreSQL or check DATABASE_URL; what was accepted is kept and goes on by itself once it is back.',
+});
+
+export const StorageFull = defineError('storage.full', {
+  class: 'unavailable',
+  http: 503,
+  title: 'The database has no space left',
+  fix: 'Free disk space on the database server; nothing was written, repeating is safe.',
+});
+
+export const MigrationFailed = defineError('storage.migration_failed', {
+  class: 'bug',
+  http: 500,
+  title: 'A database migration failed and was rolled back',
+  fix: 'The database is as it was before this migration. Remove the cause named here and start again.',
+});
+
+export const SchemaUnknown = defineError('storage.schema_unknown', {
+  class: 'usage',
+  http: 500,
+  title: 'The database was migrated by another version of Trunkline',
+  fix: 'Start the newer version, or point DATABASE_URL at another database; `npm run wipe` empties the embedded one.',
+});
+
+export const OrganisationInvalid = defineError('storage.organisation_invalid', {
+  class: 'bug',
+  http: 500,
+  title: 'A transaction was opened without a proper organisation',
+  fix: 'Pass the organisation id (a UUID) taken from the credential.',
+});
