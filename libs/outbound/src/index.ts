@@ -1,1 +1,7 @@
-export {};
+export type { AddressPolicy } from './address-policy.js';
+export { allowEverywhere } from './address-policy.js';
+export type { Clock, Deadline } from './deadline.js';
+export { startDeadline, systemClock } from './deadline.js';
+export type { Answer, Exchange, Failure, FailureReason, OutboundRequest } from './exchange.js';
+export type { Outbound, OutboundOptions } from './outbound.js';
+export { createOutbound } from './outbound.js';
