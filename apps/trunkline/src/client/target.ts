@@ -1,0 +1,58 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NoTarget } from './failure.js';
+
+/** Address and credentials of one simulator, for whoever wants to break it on purpose. */
+export interface SimulatorAddress {
+  readonly url: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+/** What `npm start` leaves for other programs on this machine (mode 0600: it holds the API key). */
+export interface DevFile {
+  readonly gateway: string;
+  readonly organisationId: string;
+  readonly apiKey: string;
+  readonly simulators: Readonly<Record<string, SimulatorAddress>>;
+  readonly databaseUrl: string;
+}
+
+export interface Target {
+  readonly url: string;
+  readonly apiKey: string;
+  /** Known for a local platform; a remote one derives it from the key. */
+  readonly organisationId: string | null;
+}
+
+/** Where the platform's data of this checkout lies. */
+export function stateFolder(): string {
+  return process.env['TRUNKLINE_STATE'] ?? join(projectFolder(), '.trunkline');
+}
+
+/** The checkout: `npm start` and `npx` run from it or below. */
+export function projectFolder(): string {
+  return process.env['TRUNKLINE_PROJECT'] ?? process.cwd();
+}
+
+export function writeDevFile(dev: DevFile): string {
+  const path = join(stateFolder(), 'dev.json');
+  writeFileSync(path, `${JSON.stringify(dev, null, 2)}\n`, { mode: 0o600 });
+  return path;
+}
+
+export function readDevFile(): DevFile | null {
+  const path = join(stateFolder(), 'dev.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as DevFile) : null;
+}
+
+/** TRUNKLINE_URL and TRUNKLINE_API_KEY first, else what a local `npm start` wrote. */
+export function findTarget(): Target {
+  const url = process.env['TRUNKLINE_URL'];
+  const apiKey = process.env['TRUNKLINE_API_KEY'];
+  if (url !== undefined && apiKey !== undefined) return { url: url.replace(/\/+$/, ''), apiKey, organisationId: process.env['TRUNKLINE_ORGANISATION'] ?? null };
+  if (url !== undefined || apiKey !== undefined) throw NoTarget.because(`only ${url === undefined ? 'TRUNKLINE_API_KEY' : 'TRUNKLINE_URL'} is set; both are needed`);
+  const dev = readDevFile();
+  if (dev === null) throw NoTarget.because(`${join(stateFolder(), 'dev.json')} does not exist and TRUNKLINE_URL is not set`);
+  return { url: dev.gateway, apiKey: dev.apiKey, organisationId: dev.organisationId };
+}
