@@ -4,26 +4,32 @@ import { StorageFull, StorageUnavailable } from './errors.js';
 const socketCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT']);
 /** PostgreSQL appendix A: connection exceptions (class 08), shutdown and start-up (57P0x), too many connections. */
 const serverAway = /^(?:08|57P0|53300)/;
+/** disk_full and configuration_limit_exceeded. */
+const serverFull = /^53[14]00$/;
 /** node-postgres gives these no code. */
 const clientAway = /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed)/;
 
 /** True when the error says that the database cannot be reached or is ending, so that the outcome of a running commit is not known. */
 export function isDatabaseAway(error: unknown): boolean {
   if (StorageUnavailable.matches(error)) return true;
-  if (!(error instanceof Error)) return false;
-  const code = codeOf(error);
-  if (socketCodes.has(code) || serverAway.test(code) || clientAway.test(error.message)) return true;
-  return error instanceof AggregateError && error.errors.some(isDatabaseAway);
+  const { code, message, errors } = read(error);
+  return socketCodes.has(code) || serverAway.test(code) || clientAway.test(message) || errors.some(isDatabaseAway);
 }
 
 /** Gives database trouble its registered code; everything else stays what it was. */
 export function classifyFailure(error: unknown, act: string): unknown {
   if (error instanceof TrunklineError) return error;
   if (isDatabaseAway(error)) return StorageUnavailable.from(error, act);
-  if (error instanceof Error && /^53[14]00$/.test(codeOf(error))) return StorageFull.from(error, act);
+  if (serverFull.test(read(error).code)) return StorageFull.from(error, act);
   return error;
 }
 
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+/** By shape, not by class: errors of sockets may come from another realm, and a failed connect to several addresses is a list. */
+function read(error: unknown): { readonly code: string; readonly message: string; readonly errors: readonly unknown[] } {
+  if (typeof error !== 'object' || error === null) return { code: '', message: '', errors: [] };
+  return {
+    code: 'code' in error && typeof error.code === 'string' ? error.code : '',
+    message: 'message' in error && typeof error.message === 'string' ? error.message : '',
+    errors: 'errors' in error && Array.isArray(error.errors) ? error.errors : [],
+  };
 }

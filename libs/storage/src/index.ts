@@ -11,3 +11,7 @@ export type { DatabaseClock } from './clock.js';
 export { databaseClock } from './clock.js';
 export { isDatabaseAway } from './failure.js';
 export { MigrationFailed, OrganisationInvalid, SchemaUnknown, StorageFull, StorageUnavailable } from './errors.js';
+export type { DataSourceOptions } from './control-plane/data-source.js';
+export { inTenantRepositories, openDataSource } from './control-plane/data-source.js';
+export type { ApiKey, ChainVersion, Integration, Organisation } from './control-plane/entities.js';
+export { apiKeyEntity, chainVersionEntity, integrationEntity, organisationEntity } from './control-plane/entities.js';

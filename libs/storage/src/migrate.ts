@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import type { Logger } from 'typeorm';
 import { DataSource } from 'typeorm';
 import { MigrationFailed, SchemaUnknown } from './errors.js';
 import { classifyFailure } from './failure.js';
@@ -10,6 +11,9 @@ export interface MigrateOptions {
   readonly onProgress?: (message: string) => void;
   readonly migrations?: readonly Migration[];
 }
+
+/** TypeORM would print a failure that is thrown anyway. */
+const silent: Logger = { logQuery: () => undefined, logQueryError: () => undefined, logQuerySlow: () => undefined, logSchemaBuild: () => undefined, logMigration: () => undefined, log: () => undefined };
 
 /** Session lock; the server frees it when the process that migrates is killed. */
 const migrationLock = 7_219_884_101;
@@ -49,6 +53,7 @@ async function run(databaseUrl: string, migrations: readonly Migration[], onProg
     migrationsTableName: 'schema_migrations',
     migrationsTransactionMode: 'each',
     poolSize: 1,
+    logger: silent,
   });
   await source.initialize();
   try {
@@ -69,7 +74,7 @@ async function runPending(source: DataSource): Promise<void> {
   } catch (error) {
     const classified = classifyFailure(error, 'migrating the database');
     if (classified !== error) throw classified;
-    throw MigrationFailed.from(error, error instanceof Error ? error.message : String(error));
+    throw MigrationFailed.from(error, error instanceof Object && 'message' in error ? String(error.message) : String(error));
   }
 }
 

@@ -1,0 +1,47 @@
+import type { Client } from 'pg';
+
+export interface TenantTable {
+  readonly table: string;
+  /** Holds the organisation. */
+  readonly column: string;
+}
+
+/** Every table that holds rows of organisations, partitions left out: nobody is given access to those. */
+export async function tenantTables(owner: Client): Promise<readonly TenantTable[]> {
+  const { rows } = await owner.query<TenantTable>(
+    `select c.oid::regclass::text as table, case when c.relname = 'organisations' then 'id' else 'organisation_id' end as column
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and c.relrowsecurity order by 1`,
+  );
+  return rows;
+}
+
+/** Tables with an organisation that are not shut: row-level security off or not forced, a policy missing, or one that is not for exactly our roles. */
+export async function unforcedTables(owner: Client, tenantFree: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await owner.query<{ table: string }>(
+    `select c.relname as table
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relkind in ('r', 'p', 'm', 'f')
+       and (c.relname = 'organisations' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname in ('organisation_id', 'organization_id', 'tenant_id', 'org_id') and not a.attisdropped))
+       and c.relname <> all ($1)
+       and not (c.relispartition and not exists (select from information_schema.role_table_grants g where g.table_schema = n.nspname and g.table_name = c.relname and g.grantee in ('PUBLIC', 'app_tenant', 'app_system', 'app_log')))
+       and not (c.relrowsecurity and c.relforcerowsecurity and (
+         select coalesce(array_agg(r.rolname::text || ':' || p.polcmd::text order by r.rolname), '{}') = array['app_system:*', 'app_tenant:*']
+         from pg_policy p cross join lateral unnest(p.polroles) as role_oid left join pg_roles r on r.oid = role_oid where p.polrelid = c.oid))
+     order by 1`,
+    [tenantFree],
+  );
+  return rows.map(({ table }) => table);
+}
+
+/** Columns of every table as `name type [not null]`, for the golden file: a shape that changes, changes on purpose. */
+export async function rowShapes(owner: Client): Promise<Readonly<Record<string, readonly string[]>>> {
+  const { rows } = await owner.query<{ table: string; columns: string[] }>(
+    `select case n.nspname when 'public' then '' else n.nspname || '.' end || c.relname as table,
+            array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end order by a.attnum) as columns
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'schema_migrations'
+     group by 1 order by 1`,
+  );
+  return Object.fromEntries(rows.map(({ table, columns }) => [table, columns]));
+}
