@@ -1,0 +1,13 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { NestFactory } from '@nestjs/core';
+import { edgeAdapter } from './edge/fastify.js';
+import { ProblemFilter, type ReportBug } from './edge/problem.filter.js';
+import { GatewayModule, type GatewayWiring } from './gateway.module.js';
+
+/** The HTTP application alone: no port is open yet and nothing it was given belongs to it. */
+export async function createGatewayApplication(wiring: GatewayWiring, reportBug: ReportBug): Promise<NestFastifyApplication> {
+  const application = await NestFactory.create<NestFastifyApplication>(GatewayModule.over(wiring), edgeAdapter(reportBug), { bodyParser: false, logger: false, abortOnError: false });
+  application.useGlobalFilters(new ProblemFilter(reportBug));
+  await application.init();
+  return application;
+}
