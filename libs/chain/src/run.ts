@@ -18,6 +18,8 @@ export interface StepProgress {
   /** From here `max_wait` runs. */
   readonly firstReadyAtMs: number | null;
   readonly firstDispatchedAtMs: number | null;
+  /** Of the latest command: past it no call is started, and past it plus the step's time-out none is running. */
+  readonly startBeforeMs: number | null;
   /** Mapped input as JSON text, kept from the first dispatch so that every resend is the same bytes. */
   readonly input: string | null;
   readonly result: Json;
@@ -43,14 +45,14 @@ export type StepOutcome =
   | { readonly kind: 'failed'; readonly class: 'data' | 'conflict' | 'bug'; readonly code: string; readonly message: string }
   /** Proven (or harmless, for `key`/`upsert`) not to have been done; repeat with back-off, an attempt is used. */
   | { readonly kind: 'transient'; readonly code: string; readonly message: string; readonly retryAfterMs?: number; readonly reached: boolean }
-  /** The gate closes until then; no attempt is used (P6). */
-  | { readonly kind: 'throttled'; readonly untilMs: number; readonly code: string; readonly message: string }
+  /** The gate closes until then, `provider-down` when the breaker is open; no attempt is used (P6). */
+  | { readonly kind: 'throttled'; readonly untilMs: number; readonly code: string; readonly message: string; readonly gate?: 'throttled' | 'provider-down' }
   /** Credentials refused or gone; the gate closes with `reconnect`; no attempt is used (P6). */
   | { readonly kind: 'auth'; readonly code: string; readonly message: string }
   /** The worker came too late (`startBefore`); no attempt is used. */
   | { readonly kind: 'expired' }
-  /** An effect may or may not exist (P4). */
-  | { readonly kind: 'unknown'; readonly code: string; readonly message: string }
+  /** An effect may or may not exist (P4). `expiresAtMs`: the intent's, where the worker knows it; look-ups may then begin earlier than by `startBeforeMs`. */
+  | { readonly kind: 'unknown'; readonly code: string; readonly message: string; readonly expiresAtMs?: number }
   | { readonly kind: 'parked'; readonly reason: 'worker-older-than-plan' | 'integration-gone' };
 
 /** What a look-up after an `unknown` came to. */
@@ -65,14 +67,15 @@ export type Finding =
 export type Happening =
   /** Just planned. */
   | { readonly kind: 'start' }
-  /** The gate (and, for ordered steps, the subject's turn) let a `ready` step through: it becomes `sent` under the next dispatch number. */
-  | { readonly kind: 'admit'; readonly stepId: string }
+  /** The gate (and, for ordered steps, the subject's turn) let a `ready` step through: it becomes `sent` under the next dispatch number. (A `key` older than half its life becomes `unknown` instead and is looked up.) `startBeforeMs` is the command's. */
+  | { readonly kind: 'admit'; readonly stepId: string; readonly startBeforeMs: number }
   | { readonly kind: 'result'; readonly stepId: string; readonly dispatch: number; readonly outcome: StepOutcome }
-  /** A deferred step's time, or a parked step's retry, has come. */
+  /** A deferred step's time, or a parked step's retry, has come (or somebody processes the queue); or the look-up of an `unknown` step went unanswered and must be sent again. */
   | { readonly kind: 'due'; readonly stepId: string }
   /** The sweeper found this dispatch overdue. `void`: it wrote the intent itself, so no call was or will be made; `open`: a call may have been made; `none`: the action keeps no intents (`key`, `upsert`, unordered). */
   | { readonly kind: 'swept'; readonly stepId: string; readonly dispatch: number; readonly intent: 'void' | 'open' | 'none' }
-  | { readonly kind: 'finding'; readonly stepId: string; readonly dispatch: number; readonly finding: Finding }
+  /** `lookedUpAtMs`: when the look-up began, on the database clock; a copy of an earlier finding must not count as the second look-up. */
+  | { readonly kind: 'finding'; readonly stepId: string; readonly dispatch: number; readonly lookedUpAtMs: number; readonly finding: Finding }
   | { readonly kind: 'answered-by-person'; readonly stepId: string; readonly answer: { readonly kind: 'done'; readonly externalId: string | null } | { readonly kind: 'not-done' } }
   /** `max_wait` has passed, the integration is gone, … */
   | { readonly kind: 'park'; readonly stepId: string; readonly reason: ParkingReason }
@@ -93,7 +96,9 @@ export type Effect =
   /** A late `ok` made a dead-lettered step done. */
   | { readonly kind: 'close-dead-letter'; readonly stepId: string }
   | { readonly kind: 'close-gate'; readonly stepId: string; readonly untilMs: number | null; readonly reason: 'throttled' | 'reconnect' | 'provider-down' }
-  /** The step no longer holds its subject. */
+  /** A redrive or a late `ok` brought the step back from a final state: an ordered one needs a new number on its subject. */
+  | { readonly kind: 'reopened'; readonly stepId: string }
+  /** The step no longer holds its subject; only for `ordering: subject`. */
   | { readonly kind: 'release-subject'; readonly stepId: string }
   | { readonly kind: 'finished'; readonly state: RunState };
 
@@ -117,4 +122,6 @@ export type Prepared =
 export interface Advanced {
   readonly run: Run;
   readonly effects: readonly Effect[];
+  /** The happening speaks of a dispatch this copy of the run has not seen: read the run again and decide again, or the result is lost. */
+  readonly isStale?: true;
 }

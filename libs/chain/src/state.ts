@@ -17,3 +17,7 @@ export type ParkingReason = (typeof parkingReasons)[number];
 export const repeatMethods = ['key', 'upsert', 'search-first', 'never'] as const;
 /** How a write may be repeated (P4). */
 export type RepeatMethod = (typeof repeatMethods)[number];
+
+export function isFinal(state: StepState): boolean {
+  return (finalStepStates as readonly StepState[]).includes(state);
+}
