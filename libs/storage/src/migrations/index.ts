@@ -1,6 +1,7 @@
 import type { Migration } from '../migration.js';
 import { controlPlane } from './control-plane.js';
+import { ledger } from './ledger.js';
 import { roles } from './roles.js';
 
 /** In the order they run: the timestamps decide, this list follows them. */
-export const migrations: readonly Migration[] = [roles, controlPlane];
+export const migrations: readonly Migration[] = [roles, controlPlane, ledger];
