@@ -16,3 +16,5 @@ export { deadLetterHeaders } from './consume/dead-letter.js';
 export { systemTiming, type Timing } from './consume/timing.js';
 export { createEventLog, type EventLogOptions } from './event-log.js';
 export { partitionOf } from './partitioner.js';
+export { createPostgresDriver, type PostgresDriver, type PostgresDriverOptions } from './drivers/postgres/driver.js';
+export { eventLogMigrations, migrateEventLog } from './drivers/postgres/migrations.js';

@@ -1,0 +1,87 @@
+/**
+ * Three corrections inside kafkajs 2.2.4 (the last release, 2023-02; it has no exports map, so its files can be reached). Each test of the driver runs with them.
+ */
+import { createRequire } from 'node:module';
+import type { PartitionAssigner } from 'kafkajs';
+
+const load = createRequire(import.meta.url);
+let isApplied = false;
+
+export function applyKafkajsPatches(): void {
+  if (isApplied) return;
+  isApplied = true;
+  stopIdleTimer(load('kafkajs/src/network/requestQueue') as Class<RequestQueue>);
+  keepHeaderOrder(load('kafkajs/src/protocol/decoder') as Class<Decoder>);
+  awaitRelease(load('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>);
+}
+
+/** What the release of partitions needs of kafkajs's consumer group. */
+export interface ConsumerGroup {
+  readonly memberId: string | null;
+  readonly assigners: readonly ReturnType<PartitionAssigner>[];
+  commitOffsets(offsets: { readonly topics: readonly CommitTopic[] }): Promise<void>;
+  joinAndSync(): Promise<void>;
+}
+
+export interface CommitTopic {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[];
+}
+
+/** An assigner may carry this: it is awaited before the member gives its partitions back and joins again. */
+export interface ReleasingAssigner extends ReturnType<PartitionAssigner> {
+  beforeJoin(group: ConsumerGroup): Promise<void>;
+}
+
+interface Class<Instance> {
+  readonly prototype: Instance;
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+interface Decoder {
+  readVarIntArray(read: (decoder: Decoder) => WireHeader): WireHeader[];
+}
+
+export interface WireHeader {
+  readonly key: string;
+  readonly value: Buffer | null;
+}
+
+/** Unpatched, each connection sets a timer of 1 ms for ever, with a negative duration that Node 24 warns about (kafkajs issue 1751). */
+function stopIdleTimer({ prototype }: Class<RequestQueue>): void {
+  const original = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+  };
+}
+
+/**
+ * kafkajs folds a record's headers into an object, which loses the order of repeated and of numeric names. This is its only use of readVarIntArray,
+ * and the fold is its `reduce`: here it hands the list itself on.
+ */
+function keepHeaderOrder({ prototype }: Class<Decoder>): void {
+  const original = prototype.readVarIntArray;
+  prototype.readVarIntArray = function (this: Decoder, read) {
+    const list = original.call(this, read);
+    return Object.defineProperty(list, 'reduce', { value: () => list });
+  };
+}
+
+/** kafkajs joins again the moment it hears of a rebalance; work in hand could then never be committed by its own generation. */
+function awaitRelease({ prototype }: Class<ConsumerGroup>): void {
+  const original = prototype.joinAndSync;
+  prototype.joinAndSync = async function (this: ConsumerGroup) {
+    const [assigner] = this.assigners;
+    if (assigner !== undefined && isReleasing(assigner)) await assigner.beforeJoin(this);
+    return original.call(this);
+  };
+}
+
+function isReleasing(assigner: ReturnType<PartitionAssigner>): assigner is ReleasingAssigner {
+  return 'beforeJoin' in assigner;
+}

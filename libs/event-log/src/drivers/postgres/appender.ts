@@ -1,0 +1,166 @@
+import type { Pool } from 'pg';
+import { LogClosed, LogUnavailable, RecordTooLarge } from '../../errors.js';
+import type { LogRecord, Position, StoredRecord } from '../../port.js';
+import { encodeHeaders } from './header-bytes.js';
+
+/** What one flush takes at most; a single larger record goes alone. */
+const flushLimits = { records: 2_000, bytes: 4 * 1024 * 1024 };
+/** Far above what the gateway admits; keeps one record from filling the server's memory several times over. */
+const recordLimitBytes = 16 * 1024 * 1024;
+
+export interface Destination {
+  readonly topic: string;
+  readonly topicId: number;
+  readonly partition: number;
+}
+
+export type OnDurable = (records: readonly StoredRecord[]) => void;
+
+/**
+ * Appends of all callers, one flush in flight: what comes meanwhile goes into the next one, so load makes batches and idleness costs no wait.
+ * P1: an append resolves after the commit of its flush.
+ */
+export class Appender {
+  private queue: Waiting[] = [];
+  private isFlushing = false;
+  private isClosed = false;
+
+  constructor(
+    private readonly pool: Pool,
+    /** Told of each partition's new records, offsets rising, once they are durable. */
+    private readonly onDurable: OnDurable,
+  ) {}
+
+  append(records: readonly LogRecord[], destinations: readonly Destination[]): Promise<readonly Position[]> {
+    if (this.isClosed) return Promise.reject(LogClosed.because('appending'));
+    const prepared = records.map((record) => ({ record, headers: encodeHeaders(record.headers) }));
+    const bytes = prepared.map(sizeOf);
+    const largest = Math.max(...bytes);
+    if (largest > recordLimitBytes) return Promise.reject(RecordTooLarge.because(`${largest} bytes; the limit is ${recordLimitBytes}`));
+    return new Promise((resolve, reject) => {
+      this.queue.push({ prepared, destinations, bytes: bytes.reduce((sum, size) => sum + size, 0), resolve, reject });
+      // A turn of grace: all appends of this turn share the flush.
+      if (!this.isFlushing) queueMicrotask(() => void this.run());
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  private async run(): Promise<void> {
+    if (this.isFlushing) return;
+    this.isFlushing = true;
+    while (this.queue.length > 0) {
+      const batch = this.take();
+      try {
+        await this.flush(batch);
+      } catch (error) {
+        // Whether it was committed is not known: the caller repeats, readers recognise the repetition.
+        for (const waiting of batch) waiting.reject(LogUnavailable.from(error, `appending ${waiting.prepared.length} records to ${waiting.destinations[0]?.topic}`));
+      }
+    }
+    this.isFlushing = false;
+  }
+
+  private take(): Waiting[] {
+    let count = 0;
+    let records = 0;
+    let bytes = 0;
+    for (const waiting of this.queue) {
+      if (count > 0 && (records + waiting.prepared.length > flushLimits.records || bytes + waiting.bytes > flushLimits.bytes)) break;
+      count += 1;
+      records += waiting.prepared.length;
+      bytes += waiting.bytes;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private async flush(batch: readonly Waiting[]): Promise<void> {
+    const groups = groupsOf(batch);
+    const { rows } = await this.pool.query<{ base_offset: string; appended_at_ms: string }>({
+      name: 'event_log.append',
+      text: 'SELECT base_offset, appended_at_ms FROM event_log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+      values: parametersOf(groups),
+    });
+    const positions = batch.map((waiting): Position[] => new Array<Position>(waiting.prepared.length));
+    const stored = groups.map((group, index) => {
+      const row = rows[index];
+      const baseOffset = BigInt(row?.base_offset ?? 0);
+      const appendedAtMs = Number(row?.appended_at_ms);
+      return group.entries.map(({ entry, waitingIndex, recordIndex }, place): StoredRecord => {
+        const offset = baseOffset + BigInt(place);
+        const positionsOfCaller = positions[waitingIndex];
+        if (positionsOfCaller !== undefined) positionsOfCaller[recordIndex] = { partition: group.destination.partition, offset };
+        const { key, value, headers } = entry.record;
+        return { topic: group.destination.topic, partition: group.destination.partition, offset, appendedAtMs, key, value, headers };
+      });
+    });
+    batch.forEach((waiting, index) => waiting.resolve(positions[index] ?? []));
+    for (const records of stored) this.onDurable(records);
+  }
+}
+
+interface Prepared {
+  readonly record: LogRecord;
+  readonly headers: Buffer;
+}
+
+interface Waiting {
+  readonly prepared: readonly Prepared[];
+  readonly destinations: readonly Destination[];
+  readonly bytes: number;
+  readonly resolve: (positions: readonly Position[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Group {
+  readonly destination: Destination;
+  readonly entries: { readonly entry: Prepared; readonly waitingIndex: number; readonly recordIndex: number }[];
+}
+
+/** Records by partition, callers in the order they came; partitions sorted, so that two flushes never lock them crosswise. */
+function groupsOf(batch: readonly Waiting[]): Group[] {
+  const groups = new Map<string, Group>();
+  batch.forEach(({ prepared, destinations }, waitingIndex) => {
+    prepared.forEach((entry, recordIndex) => {
+      const destination = destinations[recordIndex];
+      if (destination === undefined) return;
+      const id = `${destination.topicId}/${destination.partition}`;
+      const group = groups.get(id) ?? { destination, entries: [] };
+      groups.set(id, group);
+      group.entries.push({ entry, waitingIndex, recordIndex });
+    });
+  });
+  return [...groups.values()].sort((a, b) => a.destination.topicId - b.destination.topicId || a.destination.partition - b.destination.partition);
+}
+
+/** All bytes travel as one binary parameter; arrays of bytea would be sent as hexadecimal text. */
+function parametersOf(groups: readonly Group[]): unknown[] {
+  const flat = groups.flatMap((group, groupIndex) => group.entries.map(({ entry }, index) => ({ entry, group: groupIndex + 1, index })));
+  let start = 0;
+  const starts = flat.map(({ entry }) => {
+    const at = start;
+    start += sizeOf(entry);
+    return at;
+  });
+  return [
+    groups.map((group) => group.destination.topicId),
+    groups.map((group) => group.destination.partition),
+    groups.map((group) => group.entries.length),
+    groups.map((group) => group.entries.reduce((sum, { entry }) => sum + sizeOf(entry), 0)),
+    flat.map(({ group }) => group),
+    flat.map(({ index }) => index),
+    starts,
+    flat.map(({ entry }) => entry.record.key?.length ?? -1),
+    flat.map(({ entry }) => entry.headers.length),
+    flat.map(({ entry }) => entry.record.value?.length ?? -1),
+    Buffer.concat(flat.flatMap(({ entry }) => [entry.record.key ?? empty, entry.headers, entry.record.value ?? empty])),
+  ];
+}
+
+const empty = Buffer.alloc(0);
+
+function sizeOf({ record, headers }: Prepared): number {
+  return (record.key?.length ?? 0) + headers.length + (record.value?.length ?? 0);
+}
