@@ -1,1 +1,13 @@
-export {};
+export type { ClientCredentials } from './kit/tokens.js';
+export type { EffectKind, JournalEntry, StoredRecord } from './kit/journal-entry.js';
+export type { Fault, FaultMatch } from './kit/faults.js';
+export type { LimitSetting, WindowCount } from './kit/limits.js';
+export type { ProviderDefinition } from './kit/provider.js';
+export type { ProviderOptions, Settings } from './kit/settings.js';
+export type { RunningSimulator, SimulatorStart } from './kit/start.js';
+export type { SimulatedProvider } from './registry.js';
+export type { StartSimulator } from './start-simulator.js';
+export { journalFile, readJournal } from './kit/journal.js';
+export { readLimits } from './kit/settings.js';
+export { isSimulatedProvider, simulators } from './registry.js';
+export { startSimulator } from './start-simulator.js';
