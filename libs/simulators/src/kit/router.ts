@@ -1,7 +1,13 @@
+interface Leaf<Target> {
+  readonly target: Target;
+  /** In the order of the path. */
+  readonly parameterNames: readonly string[];
+}
+
 interface Node<Target> {
   readonly literals: Map<string, Node<Target>>;
-  parameter?: { readonly name: string; readonly node: Node<Target> };
-  readonly targets: Map<string, Target>;
+  parameter?: Node<Target>;
+  readonly leaves: Map<string, Leaf<Target>>;
 }
 
 export type Found<Target> =
@@ -15,39 +21,46 @@ export class Router<Target> {
 
   add(method: string, pattern: string, target: Target): void {
     let node = this.root;
-    for (const segment of pattern.split('/').slice(1)) node = child(node, segment);
-    node.targets.set(method, target);
+    const parameterNames: string[] = [];
+    for (const segment of pattern.split('/').slice(1)) {
+      const name = /^\{(\w+)\}$/.exec(segment)?.[1];
+      if (name !== undefined) parameterNames.push(name);
+      node = name === undefined ? literal(node, segment) : (node.parameter ??= emptyNode());
+    }
+    node.leaves.set(method, { target, parameterNames });
   }
 
   find(method: string, path: string): Found<Target> {
-    const parameters: Record<string, string> = {};
-    const node = descend(this.root, path.split('/'), 1, parameters);
+    const values: string[] = [];
+    const node = descend(this.root, path.split('/'), 1, values);
     if (node === undefined) return { kind: 'none' };
-    const target = node.targets.get(method);
-    return target === undefined ? { kind: 'other-method', allowed: [...node.targets.keys()] } : { kind: 'route', target, parameters };
+    const leaf = node.leaves.get(method);
+    if (leaf === undefined) return { kind: 'other-method', allowed: [...node.leaves.keys()] };
+    const parameters = Object.fromEntries(leaf.parameterNames.map((name, index) => [name, decode(values[index] ?? '')]));
+    return { kind: 'route', target: leaf.target, parameters };
   }
 }
 
 function emptyNode<Target>(): Node<Target> {
-  return { literals: new Map(), targets: new Map() };
+  return { literals: new Map(), leaves: new Map() };
 }
 
-function child<Target>(node: Node<Target>, segment: string): Node<Target> {
-  const name = /^\{(\w+)\}$/.exec(segment)?.[1];
-  if (name !== undefined) return (node.parameter ??= { name, node: emptyNode() }).node;
-  let literal = node.literals.get(segment);
-  if (literal === undefined) node.literals.set(segment, (literal = emptyNode()));
-  return literal;
+function literal<Target>(node: Node<Target>, segment: string): Node<Target> {
+  let next = node.literals.get(segment);
+  if (next === undefined) node.literals.set(segment, (next = emptyNode()));
+  return next;
 }
 
-function descend<Target>(node: Node<Target>, segments: readonly string[], at: number, parameters: Record<string, string>): Node<Target> | undefined {
-  if (at === segments.length) return node.targets.size > 0 ? node : undefined;
+/** Collects the raw values of the parameters passed on the way. */
+function descend<Target>(node: Node<Target>, segments: readonly string[], at: number, values: string[]): Node<Target> | undefined {
+  if (at === segments.length) return node.leaves.size > 0 ? node : undefined;
   const segment = segments[at] ?? '';
-  const literal = node.literals.get(segment);
-  const found = literal === undefined ? undefined : descend(literal, segments, at + 1, parameters);
+  const next = node.literals.get(segment);
+  const found = next === undefined ? undefined : descend(next, segments, at + 1, values);
   if (found !== undefined || node.parameter === undefined || segment === '') return found;
-  const below = descend(node.parameter.node, segments, at + 1, parameters);
-  if (below !== undefined) parameters[node.parameter.name] = decode(segment);
+  values.push(segment);
+  const below = descend(node.parameter, segments, at + 1, values);
+  if (below === undefined) values.pop();
   return below;
 }
 
