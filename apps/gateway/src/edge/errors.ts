@@ -15,9 +15,7 @@ export const HeadersTooLarge = defineError('request.headers_too_large', { class:
 export const RouteUnknown = defineError('request.route_unknown', { class: 'not-found', http: 404, title: 'There is nothing at this address', fix: 'See /api/docs for every path and method.' });
 export const NotFound = defineError('request.not_found', { class: 'not-found', http: 404, title: 'Not found', fix: 'Check the id; only things of the key\'s own organisation can be seen.' });
 export const KeyMissing = defineError('request.key_missing', { class: 'auth', http: 401, title: 'An API key is needed', fix: 'Send it as "Authorization: Bearer tl_…" or in the header x-api-key.' });
-export const KeyRefused = defineError('request.key_refused', { class: 'auth', http: 401, title: 'The API key is not valid', fix: 'Use a key that is neither revoked nor expired; an administrator can make a new one.' });
 export const ScopeMissing = defineError('request.scope_missing', { class: 'auth', http: 403, title: 'The API key may not do this', fix: 'Use a key with the scope that the detail names.' });
-export const KeysUnavailable = defineError('gateway.keys_unavailable', { class: 'unavailable', http: 503, title: 'API keys cannot be checked at the moment', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const TypesUnavailable = defineError('gateway.event_types_unavailable', { class: 'unavailable', http: 503, title: 'Event types cannot be looked up at the moment', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const NotDurable = defineError('gateway.not_durable', {
   class: 'unavailable',
@@ -26,9 +24,8 @@ export const NotDurable = defineError('gateway.not_durable', {
   fix: 'Repeat the whole request after the seconds that Retry-After gives; what was stored is recognised by source and id and never done twice.',
 });
 export const Overloaded = defineError('gateway.overloaded', { class: 'unavailable', http: 503, title: 'More events are waiting to be stored than fit in memory', fix: 'Repeat the whole request after the seconds that Retry-After gives.' });
-export const DatabaseUnavailable = defineError('gateway.database_unavailable', { class: 'unavailable', http: 503, title: 'The database does not answer', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const PreconditionFailed = defineError('request.precondition_failed', { class: 'conflict', http: 412, title: 'It has changed since it was read', fix: 'Read it again, apply the change to what is there now, and send its new ETag in If-Match.' });
 export const PreconditionMissing = defineError('request.precondition_missing', { class: 'usage', http: 428, title: 'If-Match is needed', fix: 'Read it first and send its ETag in If-Match, or If-None-Match: * to create it.' });
+export const DatabaseUnavailable = defineError('gateway.database_unavailable', { class: 'unavailable', http: 503, title: 'The database does not answer', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const IdempotencyReused = defineError('request.idempotency_key_reused', { class: 'conflict', http: 422, title: 'The Idempotency-Key already stands for another request', fix: 'Use a new key for each different request.' });
-export const IdempotencyBusy = defineError('request.idempotency_key_busy', { class: 'conflict', http: 409, title: 'The first request with this Idempotency-Key is still running', fix: 'Repeat it in a moment; the answer will be the first one\'s.' });
 export const Internal = defineError('gateway.internal', { class: 'bug', http: 500, title: 'Something went wrong here', fix: 'Report the request id; the logs of the gateway hold the cause.' });

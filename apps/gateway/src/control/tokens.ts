@@ -1,0 +1,3 @@
+/** What is injected by interface. */
+export const ledgerVerbs = Symbol('ledger verbs');
+export const eventLog = Symbol('event log');

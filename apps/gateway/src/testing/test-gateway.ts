@@ -1,0 +1,85 @@
+import { type EventLog, createEventLog, createPostgresDriver } from '@trunkline/event-log';
+import { topics } from '@trunkline/contracts';
+import { createIdentity } from '@trunkline/identity';
+import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { createGatewayApplication } from '../gateway.js';
+
+export interface TestGateway {
+  readonly url: string;
+  readonly database: TestDatabase;
+  readonly eventLog: EventLog;
+  readonly organisationId: string;
+  readonly apiKey: string;
+  /** Errors of ours that were logged; a spec expects none. */
+  readonly bugs: unknown[];
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
+  /** A key of the same or of another organisation. */
+  newKey(scopes: readonly string[], organisationId?: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+}
+
+/** The real gateway over HTTP on real PostgreSQL, with one organisation and an admin key. */
+export async function startTestGateway(): Promise<TestGateway> {
+  const database = await openTestDatabase();
+  const eventLog = createEventLog(createPostgresDriver({ pool: database.databases.log }));
+  await eventLog.ensureTopics(topics);
+  const identity = createIdentity({ databases: database.databases });
+  const { id: organisationId } = await identity.createOrganisation({ name: 'Harbour City Council' });
+  const newKey = async (scopes: readonly string[], owner = organisationId): Promise<string> => (await identity.createApiKey({ organisationId: owner, name: 'test', scopes })).apiKey;
+  const apiKey = await newKey(['admin']);
+  const bugs: unknown[] = [];
+  const application = await createGatewayApplication({ databases: database.databases, eventLog, identity, answerWithinMs: 2_000 }, (error) => bugs.push(error.cause ?? error));
+  await application.listen(0, '127.0.0.1');
+  const url = await application.getUrl();
+  return {
+    url,
+    database,
+    eventLog,
+    organisationId,
+    apiKey,
+    bugs,
+    newKey,
+    send: (method, path, body, headers = {}) => send(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),
+    close: async () => {
+      await application.close();
+      await eventLog.close();
+      await database.close();
+    },
+  };
+}
+
+async function send(url: string, method: string, body: unknown, headers: Record<string, string>): Promise<TestAnswer> {
+  const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  const answer = await fetch(url, { method, body: payload, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers } });
+  const text = await answer.text();
+  return { status: answer.status, headers: answer.headers, text, body: (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown> };
+}
+
+/** What the log holds of a topic, read by a group of its own. */
+export async function recordsOf(log: EventLog, topic: string, count: number): Promise<readonly { readonly value: string; readonly headers: Readonly<Record<string, string>> }[]> {
+  const found: { value: string; headers: Record<string, string> }[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const consumption = await log.consume({
+    mode: 'batch',
+    group: `spec-${crypto.randomUUID()}`,
+    topics: [topic],
+    maxRecords: 100,
+    handleBatch: async (records) => {
+      for (const record of records) found.push({ value: record.value?.toString('utf8') ?? '', headers: Object.fromEntries(record.headers.map(([name, value]) => [name, value.toString('utf8')])) });
+      if (found.length >= count) resolve();
+      return records.map(() => ({ kind: 'done' as const }));
+    },
+  });
+  const timer = setTimeout(resolve, 10_000);
+  await promise;
+  clearTimeout(timer);
+  await consumption.stop(0);
+  return found;
+}
