@@ -43,9 +43,10 @@ async function startServices() {
   const { startPostgres, resolveBroker } = await import('../libs/local-services/dist/index.js');
   const server = await startPostgres({ dataDir: join(room, 'pg'), settings: ['max_connections=300'], onProgress: say });
   cleanups.push(() => server.stop());
-  const broker = await resolveBroker({ onProgress: say, dataDir: join(room, 'kafka') });
-  if (broker.stop) cleanups.push(() => broker.stop());
-  return { databaseServer: server.url, brokers: broker.brokers ?? null, kafkaSkipped: broker.skipped ?? null };
+  const broker = await resolveBroker(say);
+  if (broker.source === 'none') return { databaseServer: server.url, brokers: null, kafkaSkipped: broker.reason };
+  cleanups.push(() => broker.stop());
+  return { databaseServer: server.url, brokers: broker.brokers.join(','), kafkaSkipped: null };
 }
 
 async function runJest({ databaseServer, brokers }) {
