@@ -1,0 +1,15 @@
+export type { Auth, ClientCredentialsAuth } from './auth.js';
+export { clientCredentials } from './auth.js';
+export type { CallTemplate, ResultPaths, WriteCall } from './call.js';
+export { ask, get, patch, post, put } from './call.js';
+export type { ErrorRule, Treatment, WaitHint } from './error-rules.js';
+export { epochSecondsIn, msIn, on, retryAfter, secondsIn, secondsInText } from './error-rules.js';
+export type { FormField } from './form.js';
+export { choice, number, secret, text, url } from './form.js';
+export type { Limit, LimitHeaders } from './limit.js';
+export { concurrent, perDay, perMinute } from './limit.js';
+export type { Preparation } from './preparation.js';
+export type { Action, Check, InputField, Provider } from './provider.js';
+export { defineProvider, optional, required } from './provider.js';
+export type { Repeat, Search } from './repeat.js';
+export { key, never, searchFirst, upsert } from './repeat.js';

@@ -1,0 +1,39 @@
+import type { CallTemplate } from './call.js';
+import { SettingsIncomplete } from './errors.js';
+import { render, renderFirst, renderText, TemplateGap, type Scope } from './template.js';
+
+/** A request before it is signed. */
+export interface BuiltRequest {
+  readonly method: CallTemplate['method'];
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | null;
+}
+
+/** Throws `TemplateGap` when the input lacks a value, `integration.settings_incomplete` when the settings do. */
+export function buildRequest(baseUrl: readonly string[], call: CallTemplate, scope: Scope): BuiltRequest {
+  const base = baseAddress(baseUrl, scope);
+  const url = new URL(base.href.replace(/\/+$/, '') + renderText(call.path, scope, encodeURIComponent));
+  for (const [name, template] of Object.entries(call.query ?? {})) url.searchParams.append(name, renderText(template, scope));
+  const headers: Record<string, string> = { accept: 'application/json' };
+  for (const [name, template] of Object.entries(call.headers ?? {})) headers[name] = headerText(renderText(template, scope));
+  if (call.body === undefined) return { method: call.method, url, headers, body: null };
+  return { method: call.method, url, headers: { 'content-type': 'application/json', ...headers }, body: Buffer.from(JSON.stringify(render(call.body, scope) ?? null)) };
+}
+
+export function baseAddress(templates: readonly string[], scope: Scope): URL {
+  let address: string;
+  try {
+    address = renderFirst(templates, scope);
+  } catch (error) {
+    if (error instanceof TemplateGap) throw SettingsIncomplete.from(error, error.message);
+    throw error;
+  }
+  if (!URL.canParse(address)) throw SettingsIncomplete.because('the address is not a URL');
+  return new URL(address);
+}
+
+/** Header values hold no control characters (RFC 9110 §5.5). */
+function headerText(value: string): string {
+  return value.replaceAll(/[\u0000-\u001f\u007f]/g, ' ').trim();
+}
