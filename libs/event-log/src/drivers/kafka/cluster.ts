@@ -45,12 +45,12 @@ interface Broker {
   offsetCommit(request: { readonly groupId: string; readonly groupGenerationId: number; readonly memberId: string; readonly topics: readonly OffsetsToStore[] }): Promise<unknown>;
 }
 
-export interface ConnectedCluster {
+export interface ClusterConnection {
   readonly client: KafkaClient;
-  readonly cluster: Cluster;
+  readonly ready: Promise<Cluster>;
 }
 
-export async function connectCluster(settings: Settings): Promise<ConnectedCluster> {
+export function connectCluster(settings: Settings): ClusterConnection {
   const client = createClient(settings, 'reader');
   let found: unknown = null;
   const capture: PartitionAssigner = (context) => {
@@ -59,8 +59,7 @@ export async function connectCluster(settings: Settings): Promise<ConnectedClust
   };
   client.kafka.consumer({ groupId: `${settings.clientId}-reader-never-joins`, partitionAssigners: [capture], allowAutoTopicCreation: false });
   const cluster = found as Cluster;
-  await cluster.connect();
-  return { client, cluster };
+  return { client, ready: cluster.connect().then(() => cluster) };
 }
 
 /** The append time of the first record at or after an offset; null when there is none yet. */

@@ -17,7 +17,7 @@ export function applyKafkajsPatches(): void {
 
 /** What the release of partitions needs of kafkajs's consumer group. */
 export interface ConsumerGroup {
-  readonly memberId: string | null;
+  memberId: string | null;
   readonly assigners: readonly ReturnType<PartitionAssigner>[];
   commitOffsets(offsets: { readonly topics: readonly CommitTopic[] }): Promise<void>;
   joinAndSync(): Promise<void>;

@@ -97,10 +97,7 @@ export class Lane {
       const remainingMs = deadlineMs - performance.now();
       if (remainingMs <= 0 || this.isClosed) return settleAll(batch, { error: lastError ?? new Error('the broker did not answer in time') });
       try {
-        const sentAtMs = Date.now();
-        const metadata = await this.sendWithin(remainingMs, messages);
-        this.onAcknowledged(metadata, sentAtMs);
-        return settleOffsets(batch, metadata);
+        return settleOffsets(batch, await this.sendWithin(remainingMs, messages));
       } catch (error) {
         lastError = error;
         this.endSession();
@@ -116,7 +113,10 @@ export class Lane {
     const timer = setTimeout(() => session.client.destroy(), timeoutMs);
     try {
       await session.connected;
-      return await session.producer.send({ topic: this.topic, acks: -1, messages });
+      const sentAtMs = Date.now();
+      const metadata = await session.producer.send({ topic: this.topic, acks: -1, messages });
+      this.onAcknowledged(metadata, sentAtMs);
+      return metadata;
     } finally {
       clearTimeout(timer);
     }

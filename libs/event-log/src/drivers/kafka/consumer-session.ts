@@ -1,0 +1,143 @@
+/**
+ * One kafkajs consumer from its first join to its end. It tells its member what happens and never restarts by itself: kafkajs restarts on some errors, dies silently on others.
+ * kafkajs never sees an error of ours (a TypeError would end it for good, any other would re-read the same record for ever).
+ */
+import { PartitionAssigners, type Consumer, type EachBatchPayload, type PartitionAssigner } from 'kafkajs';
+import type { StoredRecord } from '../../port.js';
+import { createClient, within, type KafkaClient } from './client.js';
+import type { CommitTopic, ConsumerGroup, ReleasingAssigner } from './kafkajs-patches.js';
+import type { Settings } from './options.js';
+import { fromMessage } from './wire.js';
+
+export interface SessionEvents {
+  /** Awaited before the consumer joins (again). `isMember` is false when the group has already forgotten it. */
+  beforeJoin(isMember: boolean): Promise<void>;
+  joined(assignment: Readonly<Record<string, readonly number[]>>): void;
+  /** kafkajs goes on at the offset after the last record. */
+  records(topic: string, partition: number, records: readonly StoredRecord[]): void;
+  ended(reason: string): void;
+}
+
+const MAX_FETCH_BYTES = 8 * 1024 * 1024;
+
+export class ConsumerSession {
+  /** Monotonic. */
+  lastHeartbeatMs = 0;
+  lastFetchMs = performance.now();
+  memberId: string | null = null;
+  private readonly client: KafkaClient;
+  private readonly consumer: Consumer;
+  private group: ConsumerGroup | null = null;
+  private heartbeatTookMs = 0;
+  private isOver = false;
+
+  constructor(
+    readonly groupName: string,
+    private readonly topics: readonly string[],
+    settings: Settings,
+    private readonly events: SessionEvents,
+    /** Of the session before this one: the broker takes the new consumer for it, instead of waiting for the old one's time-out. */
+    private inheritedMemberId: string | null,
+  ) {
+    this.client = createClient(settings, 'consumer');
+    this.consumer = this.client.kafka.consumer({
+      groupId: groupName,
+      sessionTimeout: settings.sessionTimeoutMs,
+      rebalanceTimeout: settings.rebalanceTimeoutMs,
+      // How soon a member hears of a rebalance, too.
+      heartbeatInterval: Math.min(1_000, settings.sessionTimeoutMs / 6),
+      minBytes: 1,
+      maxBytes: MAX_FETCH_BYTES,
+      maxBytesPerPartition: 1024 * 1024,
+      maxWaitTimeInMs: settings.fetchWaitMs,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [this.releasingAssigner()],
+      retry: { restartOnFailure: () => Promise.resolve(false) },
+    });
+    this.listen();
+  }
+
+  /** Rejects when the topics are unknown or the broker cannot be reached; afterwards `joined` or `ended` is called. */
+  async start(): Promise<void> {
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topics: [...this.topics], fromBeginning: true });
+    await this.consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 1, eachBatch: (payload) => this.takeBatch(payload) });
+  }
+
+  pause(topic: string, partition: number): void {
+    if (this.group !== null && !this.isOver) this.consumer.pause([{ topic, partitions: [partition] }]);
+  }
+
+  resume(topic: string, partition: number): void {
+    if (this.group !== null && !this.isOver) this.consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  /** Not `consumer.commitOffsets`: that repeats a refused commit, after a rebalance under the next generation, for partitions that belong to somebody else by then. */
+  async commit(topics: readonly CommitTopic[]): Promise<void> {
+    if (this.group === null || this.isOver) throw new Error('the consumer is not a member of its group');
+    await this.group.commitOffsets({ topics });
+  }
+
+  /** Leaves the group when the broker answers in time; in any case nothing of this consumer is left. */
+  async leave(timeoutMs: number): Promise<void> {
+    this.isOver = true;
+    await within(timeoutMs, 'leaving the group', this.consumer.disconnect()).catch(() => undefined);
+    this.client.destroy();
+  }
+
+  /** As if killed: the group learns of it when the session times out. */
+  destroy(): void {
+    this.isOver = true;
+    this.client.destroy();
+  }
+
+  private listen(): void {
+    const { events } = this.consumer;
+    this.consumer.on(events.REQUEST, ({ payload }) => {
+      if (payload.apiName === 'Heartbeat') this.heartbeatTookMs = payload.duration;
+    });
+    // Counted from when it was sent: the broker cannot have renewed the session earlier.
+    this.consumer.on(events.HEARTBEAT, () => {
+      this.lastHeartbeatMs = performance.now() - this.heartbeatTookMs;
+    });
+    this.consumer.on(events.FETCH, () => {
+      this.lastFetchMs = performance.now();
+    });
+    this.consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      this.memberId = payload.memberId;
+      this.lastHeartbeatMs = performance.now();
+      this.lastFetchMs = performance.now();
+      // Pauses outlive an assignment in kafkajs; here a new one starts unpaused.
+      this.consumer.resume(this.topics.map((topic) => ({ topic })));
+      if (!this.isOver) this.events.joined(payload.memberAssignment);
+    });
+    this.consumer.on(events.CRASH, ({ payload }) => this.end(payload.error.message));
+  }
+
+  private end(reason: string): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.client.destroy();
+    this.events.ended(reason);
+  }
+
+  private takeBatch({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
+    const last = batch.messages.at(-1);
+    if (this.isOver || last === undefined) return Promise.resolve();
+    this.events.records(batch.topic, batch.partition, batch.messages.map((message) => fromMessage(batch.topic, batch.partition, message)));
+    resolveOffset(last.offset);
+    return Promise.resolve();
+  }
+
+  private releasingAssigner(): PartitionAssigner {
+    return (context): ReleasingAssigner => ({
+      ...PartitionAssigners.roundRobin(context),
+      beforeJoin: async (group) => {
+        this.group = group;
+        group.memberId ??= this.inheritedMemberId;
+        this.inheritedMemberId = null;
+        if (!this.isOver) await this.events.beforeJoin(group.memberId !== null);
+      },
+    });
+  }
+}
