@@ -19,13 +19,14 @@ export class TemplateGap extends Error {
 const placeholder = /\{([A-Za-z_][\w.[\]|]*)(\?)?\}/g;
 const onlyPlaceholder = /^\{([A-Za-z_][\w.[\]|]*)(\?)?\}$/;
 
-/** Fields whose placeholder is optional and absent are left out. */
+/** Fields whose placeholder is optional and absent are left out, and so are objects of which nothing is left. */
 export function render(template: Template, scope: Scope): Json | undefined {
   if (typeof template === 'string') return renderString(template, scope);
   if (Array.isArray(template)) return template.map((item: Template) => render(item, scope)).filter((item) => item !== undefined);
   if (template === null || typeof template !== 'object') return template;
   const fields = Object.entries(template).map(([name, value]) => [renderText(name, scope), render(value, scope)] as const);
-  return Object.fromEntries(fields.filter((field): field is [string, Json] => field[1] !== undefined));
+  const kept = fields.filter((field): field is [string, Json] => field[1] !== undefined);
+  return kept.length === 0 && fields.length > 0 ? undefined : Object.fromEntries(kept);
 }
 
 function renderString(template: string, scope: Scope): Json | undefined {

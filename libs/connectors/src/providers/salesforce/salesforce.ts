@@ -13,11 +13,11 @@ export const salesforce = defineProvider({
   settings: [
     url('instance_url', 'My Domain address', { help: 'https://{company}.my.salesforce.com' }),
     text('api_version', 'API version', { default: 'v68.0' }),
-    text('external_id_field', 'External id field on Task', { help: 'A custom text field (32 or longer) on Activity, marked External ID and Unique.', default: 'Trunkline_Key__c' }),
+    text('external_id_field', 'External id field on Task', { help: 'A custom text field (32 or longer) on Activity, marked External ID and Unique.', default: 'Trunkline_Reference__c' }),
   ],
   credentials: [text('client_id', 'Consumer key'), secret('client_secret', 'Consumer secret')],
   limits: [perDay(100_000, 'Enterprise and Professional: 100,000 + 1,000 per licence in rolling 24 hours; vendor limits page, read 2026-08-13. Below 20 seconds calls at once are not limited.')],
-  requestIdHeader: 'x-request-id',
+  requestIdHeader: 'sfdc-request-id',
   errorBody: { code: ['[0].errorCode', 'error'], message: ['[0].message', 'error_description'] },
   errors: [
     // The limit is a 403 and names no time.
@@ -52,7 +52,7 @@ export const salesforce = defineProvider({
       input: [
         required('subject', 'Subject'),
         required('job_number', 'Number of the job'),
-        optional('summary', 'Summary of the conversation'),
+        optional('description', 'Summary of the conversation'),
         optional('activity_date', 'Date (YYYY-MM-DD)'),
         optional('call_type', 'Inbound, Outbound or Internal'),
         optional('duration_seconds', 'Duration in seconds'),
@@ -64,7 +64,7 @@ export const salesforce = defineProvider({
         body: {
           Subject: '{input.subject}',
           Status: 'Completed',
-          Description: 'Job {input.job_number}\n{input.summary?}',
+          Description: 'Job {input.job_number}\n{input.description?}',
           ActivityDate: '{input.activity_date?}',
           CallType: '{input.call_type?}',
           CallDurationInSeconds: '{input.duration_seconds?}',

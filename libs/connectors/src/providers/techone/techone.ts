@@ -25,6 +25,7 @@ export const techone = defineProvider({
   ],
   credentials: [text('client_id', 'OAuth client id'), secret('client_secret', 'OAuth client secret')],
   limits: [perMinute(60, 'no published limit; a cautious default, set 2026-11-20'), concurrent(2, 'no published limit; a cautious default, set 2026-11-20')],
+  requestIdHeader: 'x-correlation-id',
   errorBody: { code: ['Messages[0].Code', 'error', 'Code'], message: ['Messages[0].Message', 'error_description', 'Message'] },
   // A refusal may come as a success.
   failsInBody: { list: 'Messages', field: 'NotificationType', value: 'Error', code: 'Code', message: 'Message', source: 'message lists in public client code, read 2026-11-20' },
