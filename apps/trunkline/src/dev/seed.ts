@@ -43,7 +43,8 @@ export interface SeedOptions {
   readonly folder: string;
   readonly secrets: DemoSecrets;
   readonly simulators: readonly RunningSimulator[];
-  readonly settings: Readonly<Record<DemoProvider, Readonly<Record<string, unknown>>>>;
+  /** Lifts the providers' limits on our side too. */
+  readonly withoutLimits: boolean;
   readonly isOrdered: boolean;
 }
 
@@ -53,7 +54,7 @@ export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string }
   const identity = createIdentity({ databases });
   await identity.createOrganisation(demoOrganisation);
   const vault = demoVault(secrets);
-  for (const simulator of simulators) await seedIntegration(databases, vault, simulator, options.settings[simulator.provider as DemoProvider]);
+  for (const simulator of simulators) await seedIntegration(databases, vault, simulator, settingsOf(simulator, options.withoutLimits));
   await seedChain(databases, demoChain(options.isOrdered));
   if (secrets.apiKey !== null && (await isAccepted(secrets.apiKey))) return { apiKey: secrets.apiKey };
   const { apiKey } = await identity.createApiKey({ organisationId: demoOrganisation.id, name: 'demo', scopes: ['publish', 'read', 'execute', 'admin'] });
@@ -73,7 +74,7 @@ export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string }
 
 async function seedIntegration(databases: Databases, vault: Vault, simulator: RunningSimulator, settings: Readonly<Record<string, unknown>>): Promise<void> {
   const id = integrationIds[simulator.provider as DemoProvider];
-  const credentials = vault.seal(JSON.stringify({ clientId: simulator.clientId, clientSecret: simulator.clientSecret }), ['integrations', demoOrganisation.id, id, 'credentials']);
+  const credentials = vault.seal(JSON.stringify({ client_id: simulator.clientId, client_secret: simulator.clientSecret }), ['integrations', demoOrganisation.id, id, 'credentials']);
   await inTenant(databases, demoOrganisation.id, (client) =>
     client.query(
       `insert into integrations (organisation_id, id, provider, name, settings, credentials) values ($1, $2, $3, $4, $5, $6)
@@ -82,6 +83,16 @@ async function seedIntegration(databases: Databases, vault: Vault, simulator: Ru
       [demoOrganisation.id, id, simulator.provider, `${simulator.provider} (simulated)`, JSON.stringify(settings), credentials],
     ),
   );
+}
+
+/** Search bounds as the simulators are set; for a real tenant an administrator measures them. */
+const searchBounds = { search_commit_within_ms: 1000, search_visible_after_ms: 2000 } as const;
+
+function settingsOf({ provider, url }: RunningSimulator, withoutLimits: boolean): Readonly<Record<string, unknown>> {
+  const limits = withoutLimits ? { limit_per_minute: 0, limit_per_day: 0, limit_concurrent: 0 } : {};
+  if (provider === 'genesys') return { api_url: url, login_url: url, ...searchBounds, ...limits };
+  if (provider === 'techone') return { base_url: url, ...searchBounds, ...limits };
+  return { instance_url: url, ...limits };
 }
 
 /** A version of the chain is added only when the newest differs, so that a second start plans by the same one. */

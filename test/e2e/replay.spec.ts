@@ -1,0 +1,52 @@
+import { Platform } from '../support/platform.js';
+
+jest.setTimeout(300_000);
+
+const drivers: readonly { readonly name: string; readonly words: readonly string[] }[] = [
+  { name: 'the log in PostgreSQL', words: [] },
+  { name: 'Apache Kafka', words: ['--kafka', 'local'] },
+];
+
+describe.each(drivers)('500 real rows over $name', ({ words }) => {
+  let platform: Platform;
+
+  beforeEach(() => {
+    platform = new Platform();
+  });
+
+  afterEach(() => platform.remove());
+
+  it('make 1,500 effects: none lost, none doubled, none out of order; the same rows again change nothing', async () => {
+    platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
+    expect({ status: await platform.exitStatus(), output: platform.output }).toMatchObject({ status: 0 });
+    expect(platform.summary()).toMatchObject({ accepted: 500, done: 500, effects: 1500, lost: 0, duplicates: 0, outOfOrder: 0, parked: 0, deadLettered: 0 });
+
+    platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
+    expect(await platform.exitStatus()).toBe(0);
+    expect(platform.summary()).toMatchObject({ accepted: 500, effects: 1500, lost: 0, duplicates: 0, outOfOrder: 0 });
+  });
+
+  it('survive kill -9 of everything in the middle', async () => {
+    platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
+    await platform.until(() => /replayed [1-9]\d* of 500/.test(platform.output), 'the replay being under way');
+    const killed = await platform.killAll();
+    expect(killed).toBeGreaterThanOrEqual(5);
+
+    platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
+    expect({ status: await platform.exitStatus(), output: platform.output }).toMatchObject({ status: 0 });
+    expect(platform.summary()).toMatchObject({ accepted: 500, effects: 1500, lost: 0, duplicates: 0, outOfOrder: 0 });
+  });
+});
+
+describe('the order of one subject', () => {
+  it('is seen to be broken when the step no longer promises it', async () => {
+    const platform = new Platform();
+    try {
+      platform.start(['--replay', '500', '--exit', '--output', 'json'], { TRUNKLINE_DEMO_ORDERING: 'none', TRUNKLINE_DEMO_SHUFFLE: '1' });
+      expect(await platform.exitStatus()).toBe(1);
+      expect(platform.summary().outOfOrder).toBeGreaterThan(0);
+    } finally {
+      await platform.remove();
+    }
+  });
+});
