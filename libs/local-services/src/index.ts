@@ -3,6 +3,7 @@ export { startPostgres } from './postgres/server.js';
 export { placesToWipe } from './postgres/place.js';
 export { PostgresMissing, PostgresStartFailed } from './postgres/errors.js';
 export { commandLineOf, endProcess, isRunning } from './orphan.js';
+export type { FaultKind } from './fault-proxy/fault.js';
 export type { FaultProxy, FaultProxyOptions } from './fault-proxy/fault-proxy.js';
 export { isKafkaRequest, startFaultProxy } from './fault-proxy/fault-proxy.js';
 export { kafkaCacheFolder } from './kafka/cache-folder.js';

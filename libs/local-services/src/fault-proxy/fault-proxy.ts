@@ -4,6 +4,7 @@
  */
 import { connect, createServer, type Server } from 'node:net';
 import { Link } from './link.js';
+import type { Fault, FaultKind } from './fault.js';
 import type { Framing } from './framing.js';
 
 export interface FaultProxyOptions {
@@ -16,8 +17,8 @@ export interface FaultProxyOptions {
 
 export interface FaultProxy {
   readonly port: number;
-  /** Forwards the next matching request, waits until the target has answered it, withholds that answer and cuts the connection. Resolves then. */
-  dropNextResponse(matches: (request: Buffer) => boolean): Promise<void>;
+  /** The next matching request is forwarded and handled; its response then suffers the fault. Resolves when that has happened. */
+  failNextResponse(kind: FaultKind, matches: (request: Buffer) => boolean): Promise<void>;
   /** Cuts every open connection now; new ones are accepted. */
   cut(): void;
   /** Bytes stop flowing both ways; connections stay open and new ones are accepted, then silent. */
@@ -30,16 +31,15 @@ export interface FaultProxy {
 export async function startFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const host = options.targetHost ?? '127.0.0.1';
   const links = new Set<Link>();
-  const drops: Drop[] = [];
+  const faults: Fault[] = [];
   let isPaused = false;
 
-  const takeDrop = (request: Buffer): (() => void) | null => {
-    const index = drops.findIndex((drop) => drop.matches(request));
-    const [drop] = index < 0 ? [] : drops.splice(index, 1);
-    return drop?.happened ?? null;
+  const takeFault = (request: Buffer): Fault | null => {
+    const index = faults.findIndex((fault) => fault.matches(request));
+    return index < 0 ? null : (faults.splice(index, 1)[0] ?? null);
   };
   const server = createServer((client) => {
-    const link = new Link(client, connect(options.targetPort, host), options.framing ?? 'stream', takeDrop);
+    const link = new Link(client, connect(options.targetPort, host), options.framing ?? 'stream', takeFault);
     links.add(link);
     link.onClosed(() => links.delete(link));
     if (isPaused) link.pause();
@@ -52,7 +52,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   };
   return {
     port,
-    dropNextResponse: (matches) => new Promise((happened) => drops.push({ matches, happened })),
+    failNextResponse: (kind, matches) => new Promise((happened) => faults.push({ kind, matches, happened })),
     cut,
     pause: () => setPaused(true),
     resume: () => setPaused(false),
@@ -68,11 +68,6 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
 /** Kafka's request header begins, after the length, with the number of the interface called; 0 is Produce. */
 export function isKafkaRequest(apiKey: number): (request: Buffer) => boolean {
   return (request) => request.length >= 6 && request.readInt16BE(4) === apiKey;
-}
-
-interface Drop {
-  matches(request: Buffer): boolean;
-  happened(): void;
 }
 
 function listen(server: Server, port: number): Promise<number> {

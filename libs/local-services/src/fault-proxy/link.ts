@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net';
+import type { Fault } from './fault.js';
 import { Framer, type Framing } from './framing.js';
+
+/** Length, correlation id and two bytes more. */
+const TRUNCATED_BYTES = 10;
 
 /** One client connection and its counterpart to the target. */
 export class Link {
@@ -7,14 +11,15 @@ export class Link {
   private readonly responses: Framer;
   private requestCount = 0;
   private responseCount = 0;
-  private withheld: { readonly response: number; readonly happened: () => void } | null = null;
+  private pending: { readonly response: number; readonly fault: Fault } | null = null;
+  private isSilent = false;
 
-  /** `takeDrop` answers for each request whether its response is to be dropped, and what to call then. */
+  /** `takeFault` answers for each request which fault its response is to suffer. */
   constructor(
     private readonly client: Socket,
     private readonly target: Socket,
     framing: Framing,
-    private readonly takeDrop: (request: Buffer) => (() => void) | null,
+    private readonly takeFault: (request: Buffer) => Fault | null,
   ) {
     this.requests = new Framer(framing);
     this.responses = new Framer(framing);
@@ -51,8 +56,8 @@ export class Link {
   private forwardRequests(bytes: Buffer): void {
     for (const request of this.requests.push(bytes)) {
       this.requestCount += 1;
-      const happened = this.withheld === null ? this.takeDrop(request) : null;
-      if (happened !== null) this.withheld = { response: this.requestCount, happened };
+      const fault = this.pending === null ? this.takeFault(request) : null;
+      if (fault !== null) this.pending = { response: this.requestCount, fault };
       this.target.write(request);
     }
   }
@@ -61,16 +66,28 @@ export class Link {
   private forwardResponses(bytes: Buffer): void {
     for (const response of this.responses.push(bytes)) {
       this.responseCount += 1;
-      if (this.withheld !== null && this.isWithheld(this.withheld.response)) {
-        this.cut();
-        this.withheld.happened();
-        return;
-      }
-      this.client.write(response);
+      const fault = this.dueFault();
+      if (fault !== null) this.apply(fault, response);
+      else if (!this.isSilent) this.client.write(response);
     }
   }
 
-  private isWithheld(response: number): boolean {
-    return this.requests.framing === 'stream' || this.responseCount === response;
+  private dueFault(): Fault | null {
+    if (this.pending === null) return null;
+    if (this.responses.framing === 'length-prefixed' && this.responseCount !== this.pending.response) return null;
+    const { fault } = this.pending;
+    this.pending = null;
+    return fault;
+  }
+
+  private apply(fault: Fault, response: Buffer): void {
+    if (fault.kind === 'drop') this.cut();
+    else if (fault.kind === 'silence') this.isSilent = true;
+    else {
+      const part = Buffer.from(response.subarray(0, TRUNCATED_BYTES));
+      if (this.responses.framing === 'length-prefixed') part.writeInt32BE(part.length - 4, 0);
+      this.client.write(part);
+    }
+    fault.happened();
   }
 }

@@ -9,7 +9,7 @@ import { JVM_FLAGS, classPath } from './artifacts.js';
  * The shell holds the parent's pipe as its descriptor 3: when the parent goes, however it goes, the read ends and the broker gets SIGTERM.
  * Run on Linux; no Windows.
  */
-const DIE_WITH_PARENT =
+export const DIE_WITH_PARENT =
   'exec 3<&0; java "$@" </dev/null 3<&- & p=$!; echo $p >"$PIDFILE"; { read -r _ <&3; kill $p; } 2>/dev/null & w=$!; wait $p; rc=$?; kill $w 2>/dev/null; exit $rc';
 
 export const PID_FILE = 'kafka.pid';

@@ -25,7 +25,7 @@ export async function demandRequirements(cacheFolder: string): Promise<void> {
 /** Resolves with stdout and stderr together (java prints its version on stderr), or null when the program is missing, fails or hangs. */
 export function outputOf(program: string, programArguments: readonly string[], timeoutMs = 10_000): Promise<string | null> {
   return new Promise((resolve) => {
-    execFile(program, [...programArguments], { timeout: timeoutMs }, (error, stdout, stderr) => resolve(error ? null : `${stdout}${stderr}`));
+    execFile(program, [...programArguments], { timeout: timeoutMs, env: process.env }, (error, stdout, stderr) => resolve(error ? null : `${stdout}${stderr}`));
   });
 }
 

@@ -30,6 +30,7 @@ export class ConsumerSession {
   private group: ConsumerGroup | null = null;
   private heartbeatTookMs = 0;
   private isOver = false;
+  private isCommitting = false;
 
   constructor(
     readonly groupName: string,
@@ -75,7 +76,14 @@ export class ConsumerSession {
   /** Not `consumer.commitOffsets`: that repeats a refused commit, after a rebalance under the next generation, for partitions that belong to somebody else by then. */
   async commit(topics: readonly CommitTopic[]): Promise<void> {
     if (this.group === null || this.isOver) throw new Error('the consumer is not a member of its group');
-    await this.group.commitOffsets({ topics });
+    // A commit whose caller stopped waiting may still arrive; none may overtake it, or the older would have the last word.
+    if (this.isCommitting) throw new Error('the commit before this one is still unanswered');
+    this.isCommitting = true;
+    try {
+      await this.group.commitOffsets({ topics });
+    } finally {
+      this.isCommitting = false;
+    }
   }
 
   /** Leaves the group when the broker answers in time; in any case nothing of this consumer is left. */
