@@ -44,9 +44,12 @@ const system: readonly ObjectField[] = [
   other('SystemModstamp', 'datetime', { isReadOnly: true }),
 ];
 
+/** External ids that are unique: where our reference may stand. */
+export const referenceFields = ['Trunkline_Reference__c', 'Trunkline_Key__c'] as const;
+
 /** The custom fields our set-up guide asks an administrator to make; Legacy_Id__c is an external id that is not unique. */
 const custom: readonly ObjectField[] = [
-  text('Trunkline_Reference__c', 255, { isExternalId: true, isUnique: true }),
+  ...referenceFields.map((name) => text(name, 255, { isExternalId: true, isUnique: true })),
   text('Legacy_Id__c', 80, { isExternalId: true }),
   text('Job_Number__c', 80),
   text('TechOne_Job_Number__c', 80),

@@ -3,8 +3,10 @@ import { textOf } from '../kit/call.js';
 import type { LimitRule } from '../kit/limits.js';
 import type { ProviderDefinition } from '../kit/provider.js';
 import { authRoutes } from './auth.js';
+import { collectionRoutes } from './collections.js';
+import { compositeRoutes } from './composite.js';
 import { describeRoutes } from './describe.js';
-import { salesforceObjects } from './objects.js';
+import { referenceFields, salesforceObjects } from './objects.js';
 import { queryRoutes } from './query.js';
 import { recordRoutes } from './records.js';
 import { errorReply } from './shapes.js';
@@ -23,6 +25,8 @@ const messages: Readonly<Record<number, readonly [errorCode: string, message: st
   500: ['UNKNOWN_EXCEPTION', 'An unexpected error occurred. Please include this ErrorId if you contact support.'],
   503: ['SERVER_UNAVAILABLE', 'The server is currently unavailable.'],
 };
+
+const dataRoutes = [...describeRoutes, ...recordRoutes, ...queryRoutes(), ...collectionRoutes];
 
 /** Salesforce REST API v68.0 on Task, Case and Contact, as jsforce uses it. */
 export const salesforce: ProviderDefinition = {
@@ -44,13 +48,13 @@ export const salesforce: ProviderDefinition = {
       valuesOf: (record) => (record['IsDeleted'] === true || typeof record[name] !== 'string' || record[name] === '' ? [] : [record[name].toLowerCase()]),
     })),
   ),
-  routes: [...authRoutes, ...describeRoutes, ...recordRoutes, ...queryRoutes()],
+  routes: [...authRoutes, ...dataRoutes, ...compositeRoutes(dataRoutes)],
   /** `/services/data/` and a trailing slash on collections mean the same. */
   routedPath: (path) => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path),
   newRequestId: () => randomUUID(),
-  effectReference: (_recordType, record) => textOf(record['Trunkline_Reference__c']) ?? textOf(record['Legacy_Id__c']),
+  effectReference: (_recordType, record) => [...referenceFields, 'Legacy_Id__c'].map((name) => textOf(record[name])).find((value) => value !== undefined),
   tokenOf: (call) => /^(?:bearer|oauth)\s+(\S+)$/i.exec(call.headers.authorization ?? '')?.[1] ?? (call.path.startsWith('/id/') ? (call.query.get('oauth_token') ?? undefined) : undefined),
-  headers: (call, usage) => ({ 'sfdc-request-id': call.requestId, ...(usage === undefined ? {} : { 'sforce-limit-info': `api-usage=${usage.used}/${usage.rule.allowed}` }) }),
+  headers: (call, usage) => ({ 'x-request-id': call.requestId, ...(usage === undefined ? {} : { 'sforce-limit-info': `api-usage=${usage.used}/${usage.rule.allowed}` }) }),
   answers: {
     unauthorised: () => failed(401),
     notFound: () => failed(404),

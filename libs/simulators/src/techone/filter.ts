@@ -35,9 +35,8 @@ export function requiredValue(filter: Filter, field: string): string | undefined
 }
 
 export function matches(filter: Filter, row: Readonly<Record<string, unknown>>): boolean {
-  if (filter.kind === 'and') return filter.parts.every((part) => matches(part, row));
-  if (filter.kind === 'or') return filter.parts.some((part) => matches(part, row));
-  return holds(filter.operator, row[filter.field], filter.value);
+  if (filter.kind === 'test') return holds(filter.operator, row[filter.field], filter.value);
+  return filter.kind === 'and' ? filter.parts.every((part) => matches(part, row)) : filter.parts.some((part) => matches(part, row));
 }
 
 function holds(operator: Operator, actual: unknown, wanted: string | number): boolean {

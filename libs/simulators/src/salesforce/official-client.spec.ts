@@ -1,0 +1,81 @@
+import { Connection } from 'jsforce';
+import { Simulation } from '../testing/simulation.js';
+
+/** The client Salesforce maintains, with only the login address changed. */
+describe('jsforce against the Salesforce simulator', () => {
+  let salesforce: Simulation;
+  let connection: Connection;
+
+  beforeAll(async () => {
+    salesforce = await Simulation.start({ provider: 'salesforce', credentials: { clientId: 'client', clientSecret: 'secret' } });
+    connection = new Connection({ version: '68.0', oauth2: { loginUrl: salesforce.url, clientId: 'client', clientSecret: 'secret' } });
+    await connection.authorize({ grant_type: 'client_credentials' });
+  });
+  afterAll(() => salesforce.end());
+
+  it('logs in and knows who it is', async () => {
+    expect(connection.instanceUrl).toBe(salesforce.url);
+    await expect(connection.identity()).resolves.toMatchObject({ organization_id: expect.stringMatching(/^00D/) });
+    await expect(connection.limits()).resolves.toMatchObject({ DailyApiRequests: { Max: 100_000 } });
+  });
+
+  it('describes the objects', async () => {
+    expect((await connection.describeGlobal()).sobjects.map(({ name }) => name)).toEqual(['Task', 'Case', 'Contact']);
+    expect((await connection.describe('Task')).fields.find(({ name }) => name === 'Trunkline_Reference__c')).toMatchObject({ externalId: true, unique: true });
+  });
+
+  it.each(['Task', 'Case', 'Contact'])('creates, reads, updates and deletes a %s', async (type) => {
+    const fields = type === 'Contact' ? { LastName: 'Lee' } : { Subject: 'Call' };
+    const created = await connection.create(type, fields);
+    const id = String(created.id);
+    await expect(connection.retrieve(type, id)).resolves.toMatchObject({ ...fields, attributes: { type } });
+    await expect(connection.update(type, { Id: id, Description: 'changed' })).resolves.toMatchObject({ id, success: true });
+    await expect(connection.retrieve(type, [id])).resolves.toMatchObject([{ Description: 'changed' }]);
+    await expect(connection.destroy(type, id)).resolves.toMatchObject({ success: true });
+    await expect(connection.retrieve(type, id)).rejects.toMatchObject({ errorCode: 'ENTITY_IS_DELETED' });
+  });
+
+  it('upserts one and many by external id', async () => {
+    const one = await connection.upsert('Task', { Trunkline_Reference__c: 'js-1', Subject: 'Call' }, 'Trunkline_Reference__c');
+    expect(one).toMatchObject({ success: true, created: true });
+    const many = [{ Trunkline_Reference__c: 'js-1', Subject: 'Again' }, { Trunkline_Reference__c: 'js-2', Subject: 'New' }];
+    await expect(connection.upsert('Task', many, 'Trunkline_Reference__c')).resolves.toMatchObject([{ success: true, created: false, id: one.id }, { success: true, created: true }]);
+  });
+
+  it('writes collections', async () => {
+    const created = await connection.create('Contact', [{ LastName: 'A' }, { LastName: 'B' }]);
+    const ids = created.map(({ id }) => String(id));
+    await expect(connection.update('Contact', ids.map((Id) => ({ Id, Title: 'Dr' })))).resolves.toMatchObject([{ success: true }, { success: true }]);
+    await expect(connection.destroy('Contact', ids)).resolves.toMatchObject([{ success: true }, { success: true }]);
+  });
+
+  it('queries, counts and follows pages', async () => {
+    await connection.create('Case', Array.from({ length: 200 }, (_, index) => ({ Subject: `Case ${index}`, Origin: 'Phone' })));
+    await connection.create('Case', Array.from({ length: 50 }, (_, index) => ({ Subject: `More ${index}`, Origin: 'Web' })));
+    expect((await connection.query("SELECT Id FROM Case WHERE Origin = 'Phone'")).totalSize).toBe(200);
+    expect(await connection.sobject('Case').count({ Subject: { $like: 'More%' } })).toBe(50);
+    const found = await connection.sobject('Case').find({ Origin: { $in: ['Web', 'Phone'] } }, ['Id', 'CaseNumber']).sort({ CaseNumber: -1 }).limit(2);
+    expect(found).toHaveLength(2);
+    await expect(connection.sobject('Case').findOne({ Subject: 'Case 7' })).resolves.toMatchObject({ Subject: 'Case 7' });
+    const all = await connection.query('SELECT Id FROM Case', { autoFetch: true, maxFetch: 1_000, headers: { 'Sforce-Query-Options': 'batchSize=200' } });
+    expect(all.records.length).toBeGreaterThanOrEqual(250);
+  });
+
+  it('lists recent, updated and deleted records', async () => {
+    const { id } = await connection.create('Contact', { LastName: 'Gone' });
+    await connection.destroy('Contact', String(id));
+    const [from, to] = [new Date(Date.now() - 60_000), new Date(Date.now() + 60_000)];
+    expect((await connection.deleted('Contact', from, to)).deletedRecords.map((record) => record.id)).toContain(id);
+    expect((await connection.updated('Task', from, to)).ids.length).toBeGreaterThan(0);
+    expect((await connection.recent('Task', 1)).length).toBe(1);
+  });
+
+  it('reports errors under their codes', async () => {
+    await expect(connection.create('Contact', { FirstName: 'No last name' })).rejects.toMatchObject({ errorCode: 'REQUIRED_FIELD_MISSING' });
+    await salesforce.control('POST', '/faults', { match: { operation: 'createRecord' }, status: 403, times: 1 });
+    await expect(connection.create('Contact', { LastName: 'Limited' })).rejects.toMatchObject({ errorCode: 'REQUEST_LIMIT_EXCEEDED' });
+    await connection.create('Task', { Legacy_Id__c: 'twice' });
+    await connection.create('Task', { Legacy_Id__c: 'twice' });
+    await expect(connection.upsert('Task', { Legacy_Id__c: 'twice', Subject: 'x' }, 'Legacy_Id__c')).rejects.toMatchObject({ errorCode: 'MULTIPLE_CHOICES' });
+  });
+});
