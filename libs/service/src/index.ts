@@ -1,1 +1,17 @@
-export {};
+export type { Config, ConfigSchema, Setting } from './config.js';
+export { address, choice, flag, integer, list, optional, port, readConfig, text } from './config.js';
+export type { Dependency, Readiness } from './readiness.js';
+export { readinessOf } from './readiness.js';
+export type { OpsOptions, OpsServer } from './ops-server.js';
+export { startOps } from './ops-server.js';
+export type { ProcessLike, RunOptions, RunningService } from './run-service.js';
+export { explain, runService } from './run-service.js';
+export { nestLogger } from './nest-logger.js';
+export type { BatchHandlerOptions, RecordHandlerOptions } from './consuming/handlers.js';
+export { BatchHandler, RecordHandler } from './consuming/handlers.js';
+export { batchController, recordController } from './consuming/record-controllers.js';
+export type { EventLogStrategyOptions } from './consuming/event-log.strategy.js';
+export { EventLogStrategy } from './consuming/event-log.strategy.js';
+export type { ConsumersOptions, RunningConsumers } from './consuming/start-consumers.js';
+export { startConsumers } from './consuming/start-consumers.js';
+export { ConfigInvalid, HandlerInvalid, OpsPortTaken, TopicUnhandled } from './errors.js';

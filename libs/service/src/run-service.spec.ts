@@ -1,0 +1,56 @@
+import { EventEmitter } from 'node:events';
+import { ConfigInvalid } from './errors.js';
+import type { ProcessLike } from './run-service.js';
+import { explain, runService } from './run-service.js';
+
+class FakeProcess extends EventEmitter implements ProcessLike {
+  readonly said: string[] = [];
+  readonly exits: number[] = [];
+  readonly stderr = { write: (text: string) => this.said.push(text) };
+  exit(code: number): void {
+    this.exits.push(code);
+  }
+}
+
+describe('running a service', () => {
+  let on: FakeProcess;
+  beforeEach(() => {
+    on = new FakeProcess();
+  });
+
+  it.each(['SIGTERM', 'SIGINT'])('stops in good order on %s', async (signal) => {
+    const stop = jest.fn(async () => undefined);
+    const running = runService(async () => ({ stop }), { on });
+    on.emit(signal, signal);
+    await running;
+    expect(stop).toHaveBeenCalledWith(23_000);
+    expect(on.exits).toEqual([0]);
+  });
+
+  it('ends anyway, and says so, when stopping takes too long', async () => {
+    const running = runService(async () => ({ stop: () => new Promise(() => undefined) }), { on, graceMs: 20 });
+    on.emit('SIGTERM', 'SIGTERM');
+    await running;
+    expect(on.exits).toEqual([1]);
+    expect(on.said.join('')).toMatch(/Not everything had ended after 20 ms/);
+  });
+
+  it('ends at once on a second signal', async () => {
+    void runService(() => new Promise(() => undefined), { on });
+    on.emit('SIGINT', 'SIGINT');
+    expect(on.exits).toEqual([]);
+    on.emit('SIGINT', 'SIGINT');
+    expect(on.exits).toEqual([1]);
+  });
+
+  it('explains a failed start and blames the configuration with exit code 2', async () => {
+    await runService(() => Promise.reject(ConfigInvalid.because('PORT must be a whole number')), { on });
+    expect(on.exits).toEqual([2]);
+    expect(on.said.join('')).toBe('The configuration is not usable: PORT must be a whole number\nSet the environment variables named here and start again.\n');
+  });
+
+  it('shows causes, no stack and no secret', async () => {
+    const error = new Error('starting', { cause: new AggregateError([], 'connect postgres://u:hunter2@h/d\nsecond line') });
+    expect(explain(error)).toBe('starting (connect postgres://u:[redacted]@h/d)');
+  });
+});
