@@ -33,6 +33,7 @@ export const contactRoutes: readonly Route[] = [
   { operation: 'readUnresolvedContact', method: 'GET', path: `${single}/unresolved`, handle: (call, world) => ok(contactOf(call, world)) },
   { operation: 'promoteContact', method: 'POST', path: `${single}/promotion`, handle: (call, world) => ok(replaceContact(call, world, contactOf(call, world), contactOf(call, world), {})) },
   { operation: 'listContactSegments', method: 'GET', path: `${single}/journey/segments`, handle: (call, world) => (contactOf(call, world), ok({ entities: [] })) },
+  { operation: 'assignContactSegments', method: 'POST', path: `${single}/journey/segments`, handle: (call, world) => (contactOf(call, world), ok({ unprocessedItems: { assignments: [], unassignments: [] } })) },
   { operation: 'listContactSessions', method: 'GET', path: `${single}/journey/sessions`, handle: (call, world) => (contactOf(call, world), ok({ entities: [] })) },
   { operation: 'mergeContacts', method: 'POST', path: `${collection}/merge`, handle: mergeMany },
   { operation: 'mergeTwoContacts', method: 'POST', path: `${root}/merge/contacts`, handle: mergeTwo },

@@ -7,8 +7,10 @@ import type { ProviderDefinition } from '../kit/provider.js';
 import { authRoutes } from './auth.js';
 import { contactType, identifierKey, identifiersOf } from './contact-record.js';
 import { contactRoutes } from './contacts.js';
+import { exportRoutes } from './exports.js';
 import { externalSourceRoutes } from './external-sources.js';
 import { noteRoutes, noteType } from './notes.js';
+import { schemaRoutes } from './schemas.js';
 import { errorReply } from './shapes.js';
 
 /** 300 calls a minute for each client-credentials token (Genesys Cloud community, staff answers, read 2026-11-20). */
@@ -25,7 +27,7 @@ export const genesys: ProviderDefinition = {
     { recordType: contactType, name: 'identifier', valuesOf: (contact) => (contact['mergedTo'] === undefined ? [...new Set(identifiersOf(contact).map(identifierKey))] : []) },
     { recordType: noteType, name: 'contact', valuesOf: (note) => [String(note['entityId'])] },
   ],
-  routes: [...authRoutes, ...contactRoutes, ...noteRoutes, ...externalSourceRoutes],
+  routes: [...authRoutes, ...contactRoutes, ...noteRoutes, ...externalSourceRoutes, ...exportRoutes, ...schemaRoutes],
   newRequestId: () => randomUUID(),
   effectReference: (recordType, record) => (recordType === noteType ? referenceInText(String(record['noteText'])) : externalIdOf(record)),
   tokenOf: (call) => /^bearer\s+(\S+)$/i.exec(call.headers.authorization ?? '')?.[1],

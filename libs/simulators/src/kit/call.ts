@@ -46,6 +46,10 @@ export class Call {
     return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   }
 
+  happeningAt(at: number): Call {
+    return new Call(this.method, this.path, this.queryText, this.headers, this.rawBody, at, this.requestId, this.operation, this.parameters, this.searchLagMs);
+  }
+
   /** The same request seen as one of several in a batch. */
   as(operation: string, parameters: Readonly<Record<string, string>>, method = this.method, path = this.path, queryText = '', rawBody = ''): Call {
     return new Call(method, path, queryText, this.headers, rawBody, this.at, this.requestId, operation, parameters, this.searchLagMs);

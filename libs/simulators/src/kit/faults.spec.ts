@@ -1,5 +1,5 @@
 import { Simulation } from '../testing/simulation.js';
-import type { Answer } from '../testing/simulation.js';
+import type { Answer, Loose } from '../testing/simulation.js';
 
 const save = '/Api/WS/v1/WorkRequest/Save';
 
@@ -73,6 +73,9 @@ describe('faults on the control side', () => {
     const hasty = fetch(techone.url + save, { method: 'POST', headers: { authorization: `Bearer ${techone.token}` }, body: '{"Items":[{"Description":"late"}]}', signal: AbortSignal.timeout(50) });
     await expect(hasty).rejects.toMatchObject({ name: 'TimeoutError' });
     await until(async () => (await effects()) === before + 1);
+    const arrived = (await techone.control('GET', '/calls')).json['calls'] as unknown as readonly Loose[];
+    const written = (await techone.journal()) as unknown as readonly Loose[];
+    expect(Date.parse(String(written.at(-1)?.['at'])) - Date.parse(String(arrived.at(-1)?.['at']))).toBeGreaterThanOrEqual(190);
   });
 
   it('hides writes from searches for longer', async () => {

@@ -71,6 +71,12 @@ export class Limiter {
     return full === undefined ? { usage } : { refusedBy: full.usage(atMs), usage };
   }
 
+  /** Of the first rule, for the whole organisation. */
+  usage(atMs: number): Usage | undefined {
+    const [rule] = this.rules();
+    return rule === undefined ? undefined : this.counterFor(rule, 'organisation', atMs).usage(atMs);
+  }
+
   windows(): readonly WindowCount[] {
     return this.history;
   }

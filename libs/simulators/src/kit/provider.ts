@@ -63,6 +63,8 @@ export interface World {
   readonly settings: Settings;
   /** Applies the effect and puts it into the journal; the answer waits for the file. */
   commit(call: Call, effect: Effect): void;
+  /** What is left of the first limit after this call. */
+  allowance(): { readonly Max: number; readonly Remaining: number };
   /** All effects of `work` or, if it answers `false`, none. */
   allOrNothing(work: () => boolean): boolean;
 }

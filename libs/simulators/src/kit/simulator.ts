@@ -68,6 +68,11 @@ export class Simulator implements World {
     this.effects.commit(call, effect);
   }
 
+  allowance(): { readonly Max: number; readonly Remaining: number } {
+    const usage = this.limiter.usage(this.clock.now());
+    return { Max: usage?.rule.allowed ?? 0, Remaining: Math.max(0, (usage?.rule.allowed ?? 0) - (usage?.used ?? 0)) };
+  }
+
   allOrNothing(work: () => boolean): boolean {
     return this.effects.allOrNothing(work);
   }
@@ -88,7 +93,7 @@ export class Simulator implements World {
     this.inHand += 1;
     if (fault?.reset === 'before') this.cut(passage);
     else if (fault?.commitAfterMs === undefined) this.proceed(passage);
-    else setTimeout(() => this.proceed(passage), fault.commitAfterMs);
+    else setTimeout(() => this.proceed({ ...passage, call: passage.call.happeningAt(this.clock.now()) }), fault.commitAfterMs);
   }
 
   private begin(request: IncomingMessage, response: ServerResponse, path: string, queryText: string, body: string): Passage {

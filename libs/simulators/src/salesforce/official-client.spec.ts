@@ -70,6 +70,13 @@ describe('jsforce against the Salesforce simulator', () => {
     expect((await connection.recent('Task', 1)).length).toBe(1);
   });
 
+  it('searches, and describes layouts, list views and quick actions', async () => {
+    await connection.create('Contact', { LastName: 'Findable' });
+    await expect(connection.search('FIND {findable} IN ALL FIELDS RETURNING Contact(Id, LastName)')).resolves.toMatchObject({ searchRecords: [{ LastName: 'Findable' }] });
+    const task = connection.sobject('Task');
+    await expect(Promise.all([task.layouts(), task.compactLayouts(), task.approvalLayouts(), task.listviews(), task.quickActions()])).resolves.toHaveLength(5);
+  });
+
   it('reports errors under their codes', async () => {
     await expect(connection.create('Contact', { FirstName: 'No last name' })).rejects.toMatchObject({ errorCode: 'REQUIRED_FIELD_MISSING' });
     await salesforce.control('POST', '/faults', { match: { operation: 'createRecord' }, status: 403, times: 1 });

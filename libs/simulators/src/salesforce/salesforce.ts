@@ -9,6 +9,7 @@ import { describeRoutes } from './describe.js';
 import { referenceFields, salesforceObjects } from './objects.js';
 import { queryRoutes } from './query.js';
 import { recordRoutes } from './records.js';
+import { searchRoutes } from './search.js';
 import { errorReply } from './shapes.js';
 
 /** 100,000 calls in any 24 hours: the Enterprise allocation before licences (Salesforce limits page, read 2026-08-13). */
@@ -26,7 +27,7 @@ const messages: Readonly<Record<number, readonly [errorCode: string, message: st
   503: ['SERVER_UNAVAILABLE', 'The server is currently unavailable.'],
 };
 
-const dataRoutes = [...describeRoutes, ...recordRoutes, ...queryRoutes(), ...collectionRoutes];
+const dataRoutes = [...describeRoutes, ...recordRoutes, ...queryRoutes(), ...searchRoutes, ...collectionRoutes];
 
 /** Salesforce REST API v68.0 on Task, Case and Contact, as jsforce uses it. */
 export const salesforce: ProviderDefinition = {
