@@ -242,8 +242,13 @@ function parseInput(action: Action, bytes: Buffer): { readonly input: unknown } 
 }
 
 function resultOf(paths: ResultPaths, body: unknown, scope: Scope): Readonly<Record<string, Json>> {
-  const entries = Object.entries(paths).map(([name, path]) => [name, path.startsWith('{') ? renderText(path, scope) : ((read(body, path) ?? null) as Json)] as const);
+  const entries = Object.entries(paths).map(([name, path]) => [name, bounded(path.startsWith('{') ? renderText(path, scope) : ((read(body, path) ?? null) as Json))] as const);
   return Object.fromEntries(entries);
+}
+
+/** Results travel with runs and are read by later steps: ids and short texts, not documents. */
+function bounded(value: Json): Json {
+  return JSON.stringify(value).length > 16_384 ? null : value;
 }
 
 function isMatch({ matches }: Search, found: unknown, scope: Scope): boolean {

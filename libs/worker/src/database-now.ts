@@ -1,0 +1,32 @@
+import { databaseClock, type Databases } from '@trunkline/storage';
+import type { WorkerLogger } from './ports.js';
+
+const measureEveryMs = 30_000;
+
+/** The database's time without asking it each time: this process's clock plus the measured offset (delivery §10). */
+export class DatabaseNow {
+  private offsetMs = 0;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly databases: Databases,
+    private readonly wallMs: () => number,
+    private readonly logger: WorkerLogger | undefined,
+  ) {}
+
+  nowMs = (): number => this.wallMs() + this.offsetMs;
+
+  async start(): Promise<void> {
+    await this.measure();
+    this.timer = setInterval(() => void this.measure().catch((error: unknown) => this.logger?.warn({ err: error }, 'The database clock cannot be measured; the last offset stands')), measureEveryMs);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+  }
+
+  private async measure(): Promise<void> {
+    this.offsetMs = Math.round((await databaseClock(this.databases.system, this.wallMs).offset()).offsetMs);
+  }
+}

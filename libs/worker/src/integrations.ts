@@ -1,0 +1,110 @@
+import { Connection, TokenCache, type Provider, type Send } from '@trunkline/connectors';
+import { inOrganisations, type Databases } from '@trunkline/storage';
+import type { Vault } from '@trunkline/vault';
+import { CredentialsUnreadable } from './errors.js';
+
+/** One integration as this process knows it. */
+export interface Integration {
+  readonly organisationId: string;
+  readonly id: string;
+  readonly provider: Provider;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly connection: Connection;
+}
+
+export type Found = { readonly kind: 'found'; readonly integration: Integration } | { readonly kind: 'gone' } | { readonly kind: 'locked'; readonly code: string; readonly message: string };
+
+interface Held {
+  readonly found: Found;
+  readonly version: number | null;
+  readonly readAtMs: number;
+}
+
+interface Row {
+  readonly provider: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly credentials: Buffer | null;
+  readonly version: number;
+}
+
+/** What is known stays in use this long while the database is away. */
+const staleLifeMs = 15 * 60_000;
+
+export interface IntegrationsParts {
+  readonly databases: Databases;
+  readonly vault: Vault;
+  readonly providers: readonly Provider[];
+  readonly tokens: TokenCache;
+  readonly send: (organisationId: string, integrationId: string) => Send;
+  readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
+  readonly lifeMs: number;
+}
+
+/** Settings and decrypted credentials, in memory only; read again when old, when told so, or after the provider refused them. */
+export class Integrations {
+  private readonly held = new Map<string, Held>();
+  private readonly reading = new Map<string, Promise<Found>>();
+  private readonly providers: ReadonlyMap<string, Provider>;
+
+  constructor(private readonly parts: IntegrationsParts) {
+    this.providers = new Map(parts.providers.map((provider) => [provider.id, provider]));
+  }
+
+  async get(organisationId: string, id: string): Promise<Found> {
+    const name = `${organisationId}/${id}`;
+    const held = this.held.get(name);
+    const ageMs = held === undefined ? Number.POSITIVE_INFINITY : this.parts.monotonicMs() - held.readAtMs;
+    if (held !== undefined && ageMs < this.parts.lifeMs) return held.found;
+    const reading = this.reading.get(name) ?? this.start(name, organisationId, id);
+    if (held === undefined || ageMs > staleLifeMs) return reading;
+    return reading.catch(() => held.found);
+  }
+
+  /** The next command reads it again. */
+  forget(organisationId: string, id: string): void {
+    const name = `${organisationId}/${id}`;
+    const held = this.held.get(name);
+    if (held !== undefined) this.held.set(name, { ...held, readAtMs: Number.NEGATIVE_INFINITY });
+  }
+
+  private start(name: string, organisationId: string, id: string): Promise<Found> {
+    const reading = this.read(name, organisationId, id).finally(() => this.reading.delete(name));
+    this.reading.set(name, reading);
+    return reading;
+  }
+
+  private async read(name: string, organisationId: string, id: string): Promise<Found> {
+    const row = await inOrganisations(this.parts.databases, [organisationId], async (client) => {
+      const { rows } = await client.query<Row>('select provider, settings, credentials, version from integrations where organisation_id = $1 and id = $2', [organisationId, id]);
+      return rows[0];
+    });
+    const before = this.held.get(name);
+    const isSame = before !== undefined && row !== undefined && before.version === row.version && before.found.kind === 'found';
+    const found = isSame ? before.found : this.open(organisationId, id, row);
+    this.held.set(name, { found, version: row?.version ?? null, readAtMs: this.parts.monotonicMs() });
+    return found;
+  }
+
+  private open(organisationId: string, id: string, row: Row | undefined): Found {
+    const provider = row === undefined ? undefined : this.providers.get(row.provider);
+    if (row === undefined || provider === undefined) return { kind: 'gone' };
+    let credentials: Readonly<Record<string, unknown>>;
+    try {
+      credentials = row.credentials === null ? {} : (JSON.parse(this.parts.vault.open(row.credentials, ['integrations', organisationId, id, 'credentials']).toString('utf8')) as Readonly<Record<string, unknown>>);
+    } catch (error) {
+      // Neither the ciphertext nor the reason belongs into a result; the code says what to do.
+      return { kind: 'locked', code: CredentialsUnreadable.code, message: `${CredentialsUnreadable.title} (${error instanceof Error ? error.name : 'unknown'})` };
+    }
+    const connection = new Connection({
+      provider,
+      id: `${organisationId}/${id}/${row.version}`,
+      settings: row.settings,
+      credentials,
+      tokens: this.parts.tokens,
+      send: this.parts.send(organisationId, id),
+      nowMs: this.parts.nowMs,
+    });
+    return { kind: 'found', integration: { organisationId, id, provider, settings: row.settings, connection } };
+  }
+}

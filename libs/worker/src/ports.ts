@@ -1,0 +1,56 @@
+import type { Databases } from '@trunkline/storage';
+import type { Clock, Outbound } from '@trunkline/outbound';
+import type { EventLog } from '@trunkline/event-log';
+import type { Provider } from '@trunkline/connectors';
+import type { Vault } from '@trunkline/vault';
+
+export interface WorkerLogger {
+  warn(facts: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface WorkerMetrics {
+  providerCall(provider: string, action: string, outcome: string, durationMs: number): void;
+  providerThrottled(provider: string, reason: string): void;
+  breaker(provider: string, state: 'closed' | 'half-open' | 'open'): void;
+}
+
+/** When this member of the group was last known to be one; null: it does not take part in a group. */
+export type Heartbeat = () => { readonly lastHeartbeatMs: number; readonly sessionTimeoutMs: number } | null;
+
+export interface WorkerOptions {
+  readonly family: string;
+  readonly providers: readonly Provider[];
+  readonly databases: Databases;
+  readonly eventLog: EventLog;
+  readonly vault: Vault;
+  /** Told apart in attempts and intents; by default host and process. */
+  readonly workerId?: string;
+  readonly outbound?: Outbound;
+  readonly clock?: Clock;
+  readonly logger?: WorkerLogger;
+  readonly metrics?: WorkerMetrics;
+  readonly tuning?: Partial<WorkerTuning>;
+}
+
+export interface WorkerTuning {
+  /** A call that takes longer is handed over, so that its partition goes on. */
+  readonly handOverMs: number;
+  /** How long a command may wait for the budget or a free place before it is given back. */
+  readonly budgetWaitMs: number;
+  readonly configLifeMs: number;
+  readonly breaker: BreakerTuning;
+}
+
+export interface BreakerTuning {
+  readonly errorPercentage: number;
+  readonly volume: number;
+  readonly windowMs: number;
+  readonly openMs: number;
+}
+
+export const usualTuning: WorkerTuning = {
+  handOverMs: 2_000,
+  budgetWaitMs: 2_000,
+  configLifeMs: 5_000,
+  breaker: { errorPercentage: 50, volume: 10, windowMs: 10_000, openMs: 10_000 },
+};

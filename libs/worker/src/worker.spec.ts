@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { providers } from '@trunkline/connectors';
+import { startSimulator, type RunningSimulator, type SimulatedProvider } from '@trunkline/simulators';
+import { openBench, type Bench } from './testing/bench.js';
+
+jest.setTimeout(60_000);
+
+let bench: Bench;
+let folder: string;
+const simulators: RunningSimulator[] = [];
+
+beforeAll(async () => {
+  bench = await openBench();
+  folder = await mkdtemp(join(tmpdir(), 'trunkline-worker-'));
+});
+
+afterAll(async () => {
+  await bench.close();
+  await Promise.all(simulators.map((simulator) => simulator.stop()));
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function simulator(provider: SimulatedProvider): Promise<string> {
+  const running = await startSimulator({ provider, dataDir: join(folder, `${provider}-${simulators.length}`), limits: 'off', searchLagMs: 0, credentials: { clientId: 'id', clientSecret: 'secret' } });
+  simulators.push(running);
+  return running.url;
+}
+
+it('takes commands of three families from the log and answers on results', async () => {
+  const cases = [
+    { provider: 'genesys', family: 'contact-centre', action: 'log_conversation', setting: 'api_url', input: { text: 'They asked about a bin.', contact_reference: 'resident-1', contact_name: 'Resident' } },
+    { provider: 'techone', family: 'erp', action: 'create_job', setting: 'base_url', input: { description: 'Missed bin' } },
+    { provider: 'salesforce', family: 'crm', action: 'push_summary', setting: 'instance_url', input: { subject: 'Missed bin', job_number: 'WR-000001' } },
+  ] as const;
+  for (const { provider, family, action, setting, input } of cases) {
+    const integrationId = await bench.integration(provider, { [setting]: await simulator(provider) });
+    await bench.worker({ family, providers: providers.filter((known) => known.family === family) });
+    const command = bench.command({ integrationId, provider, action }, input);
+    await bench.send(family, [command]);
+    const result = await bench.resultOf(command);
+    expect(result.answer).toMatchObject({ kind: 'outcome', outcome: { kind: 'ok', externalId: expect.any(String) as unknown } });
+    expect(result.call).toMatchObject({ httpStatus: expect.any(Number) as unknown, method: expect.stringMatching(/POST|PATCH/) as unknown });
+  }
+});
