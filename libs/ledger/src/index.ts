@@ -1,1 +1,8 @@
-export {};
+export type { Ledger, LedgerFigures, LedgerOptions, LedgerPasses } from './ledger.js';
+export { createLedger } from './ledger.js';
+export type { LedgerSettings } from './settings.js';
+export { defaultSettings } from './settings.js';
+export type { LedgerClock } from './clock.js';
+export { measuredClock } from './clock.js';
+export type { ActionCatalogue } from './flush/catalogue.js';
+export type { CompileChain, CompiledChain, EventView } from './plan/compile.js';

@@ -1,0 +1,124 @@
+import type { PlannedStep } from '@trunkline/chain';
+import type { Gate } from '../gate/gate.js';
+import type { Gates } from '../gate/gates.js';
+import type { LedgerSettings } from '../settings.js';
+import { commandOf, dispatchName } from './command.js';
+import type { Decision } from './decision.js';
+import type { Turns } from './turns.js';
+
+const goneRetryMs = 60_000;
+const closedLookUpMs = 5_000;
+const longestLookUpWaitMs = 300_000;
+
+interface Reservation {
+  readonly gate: Gate;
+  readonly name: string;
+  readonly decision: Decision;
+}
+
+/** Lets ready steps through their gates, and says where the others wait. Room is taken at once and given back for runs that were not written. */
+export class Admission {
+  private readonly reservations: Reservation[] = [];
+  readonly backlogged = new Set<Gate>();
+  sweepAtMs = 0;
+
+  constructor(
+    private readonly gates: Gates,
+    private readonly settings: LedgerSettings,
+    private readonly nowMs: number,
+    private readonly isHeldByFamily: (decision: Decision, stepId: string) => boolean,
+  ) {}
+
+  admit(decision: Decision, turns: Turns): void {
+    for (const stepId of decision.ready) {
+      const planned = decision.planned(stepId);
+      if (planned !== undefined && decision.step(stepId)?.state === 'ready') this.admitStep(decision, planned, turns);
+    }
+    for (const { stepId, dispatch } of decision.dispatched) this.command(decision, stepId, dispatch, 'execute');
+    for (const { stepId, dispatch } of decision.settles) this.lookUp(decision, stepId, dispatch);
+    this.noteDue(decision);
+  }
+
+  /** What these runs had taken is free again. */
+  release(lost: ReadonlySet<Decision>): void {
+    for (const { gate, name, decision } of this.reservations) if (lost.has(decision)) gate.inFlight.delete(name);
+  }
+
+  releaseAll(): void {
+    for (const { gate, name } of this.reservations) gate.inFlight.delete(name);
+  }
+
+  private admitStep(decision: Decision, planned: PlannedStep, turns: Turns): void {
+    const stepId = planned.id;
+    if (decision.isOrdered(planned) && !turns.isTurnOf(decision, planned.integrationId)) {
+      decision.due.set(stepId, { kind: 'turn', dueAtMs: Infinity });
+      return;
+    }
+    const gate = this.gateOf(decision, planned);
+    const waited = decision.items.some((item) => item.kind === 'due' && item.stepId === stepId && (item.due === 'gate' || item.due === 'turn'));
+    const mustWait = gate.facts !== null && (gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
+    if (mustWait || this.isHeldByFamily(decision, stepId)) {
+      decision.due.set(stepId, { kind: 'gate', dueAtMs: decision.step(stepId)?.firstReadyAtMs ?? this.nowMs });
+      this.backlogged.add(gate);
+      return;
+    }
+    const name = dispatchName({ runId: decision.runId, stepId, dispatch: (decision.step(stepId)?.dispatch ?? 0) + 1 });
+    gate.sent(name, this.nowMs);
+    this.reservations.push({ gate, name, decision });
+    const before = decision.dispatched.length;
+    decision.apply({ kind: 'admit', stepId, startBeforeMs: this.startBeforeMs(gate) });
+    if (decision.dispatched.length === before) gate.inFlight.delete(name);
+  }
+
+  /** At least three times what the command is likely to queue for, measured by what the integration finishes. */
+  private startBeforeMs(gate: Gate): number {
+    const rate = gate.rate(this.nowMs);
+    const queueingMs = rate === 0 ? 0 : (gate.inFlight.size / rate) * 1_000;
+    return this.nowMs + Math.ceil(Math.max(this.settings.startWithinMs, 3 * queueingMs));
+  }
+
+  private lookUp(decision: Decision, stepId: string, dispatch: number): void {
+    const planned = decision.planned(stepId);
+    if (planned === undefined || decision.step(stepId)?.state !== 'unknown') return;
+    const gate = this.gateOf(decision, planned);
+    decision.isTouched = true;
+    if (gate.facts !== null && gate.closedBecause(this.nowMs) !== null) {
+      const opensAtMs = Math.min(gate.facts.openAtMs, this.nowMs + longestLookUpWaitMs);
+      decision.due.set(stepId, { kind: 'look-up', dueAtMs: Math.max(opensAtMs, this.nowMs + closedLookUpMs) });
+      return;
+    }
+    const startBeforeMs = this.command(decision, stepId, dispatch, 'settle');
+    // Asked again when nobody has answered by then.
+    decision.due.set(stepId, { kind: 'look-up', dueAtMs: startBeforeMs + planned.timeoutMs + this.settings.sweepAfterMs });
+  }
+
+  private command(decision: Decision, stepId: string, dispatch: number, kind: 'execute' | 'settle'): number {
+    const planned = decision.planned(stepId);
+    const step = decision.step(stepId);
+    if (planned === undefined || step === undefined) return this.nowMs;
+    const startBeforeMs = kind === 'execute' && step.startBeforeMs !== null ? step.startBeforeMs : this.nowMs + this.settings.startWithinMs;
+    const family = decision.factsOf(stepId)?.family ?? '';
+    decision.commands.push({ family, command: commandOf(decision.loaded.row, planned, step, { kind, dispatch, startBeforeMs, traceparent: decision.loaded.event.traceparent }) });
+    this.sweepAtMs = Math.max(this.sweepAtMs, startBeforeMs + planned.timeoutMs + this.settings.sweepAfterMs);
+    return startBeforeMs;
+  }
+
+  /** Rows of `due_work` that have come to their end, and the retry of what lost its integration. */
+  private noteDue(decision: Decision): void {
+    const before = new Map(decision.loaded.row.run.steps.map((step) => [step.id, step.state]));
+    for (const step of decision.run.steps) {
+      if (step.state === 'parked' && step.reason === 'integration-gone' && !decision.due.has(step.id)) decision.due.set(step.id, { kind: 'wake', dueAtMs: this.nowMs + goneRetryMs });
+      const wasDue = decision.items.some((item) => item.kind === 'due' && item.stepId === step.id) || ['ready', 'deferred', 'unknown', 'parked'].includes(before.get(step.id) ?? 'waiting');
+      const holdsRow = step.state === 'ready' || step.state === 'deferred' || step.state === 'unknown' || (step.state === 'parked' && step.dueAtMs !== null);
+      const isSame = before.get(step.id) === step.state && holdsRow;
+      if (decision.due.has(step.id) && !holdsRow && !(step.state === 'parked' && step.reason === 'integration-gone')) decision.due.delete(step.id);
+      if (wasDue && !decision.due.has(step.id) && !isSame && !decision.isNew) decision.noLongerDue.add(step.id);
+    }
+    for (const item of decision.items) if (item.kind === 'due' && item.stepId === '') decision.noLongerDue.add('');
+    if (decision.items.some((item) => item.kind === 'due')) decision.isTouched ||= decision.noLongerDue.size > 0 || decision.due.size > 0;
+  }
+
+  private gateOf(decision: Decision, planned: PlannedStep): Gate {
+    return this.gates.of({ organisationId: decision.organisationId, integrationId: planned.integrationId });
+  }
+}

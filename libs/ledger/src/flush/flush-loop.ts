@@ -1,0 +1,56 @@
+import type { Item } from './item.js';
+
+interface Job {
+  readonly items: readonly Item[];
+  resolve(): void;
+  reject(reason: unknown): void;
+}
+
+/** One flush in flight per process, for records, due items and gate admissions alike: the wait for it is the batch, and nothing waits when nothing is in flight (delivery §4). */
+export class FlushLoop {
+  private readonly jobs: Job[] = [];
+  private running: Promise<void> | null = null;
+
+  constructor(
+    private readonly flush: (items: readonly Item[]) => Promise<void>,
+    private readonly mostItems: number,
+  ) {}
+
+  /** Resolves once all items are in the database. */
+  submit(items: readonly Item[]): Promise<void> {
+    if (items.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.jobs.push({ items, resolve, reject });
+      this.running ??= this.run();
+    });
+  }
+
+  async idle(): Promise<void> {
+    while (this.running !== null) await this.running;
+  }
+
+  private async run(): Promise<void> {
+    // Everything submitted in this turn of the event loop joins the first flush.
+    await Promise.resolve();
+    while (this.jobs.length > 0) {
+      const batch = this.take();
+      try {
+        await this.flush(batch.flatMap((job) => job.items));
+        for (const job of batch) job.resolve();
+      } catch (error) {
+        for (const job of batch) job.reject(error);
+      }
+    }
+    this.running = null;
+  }
+
+  private take(): Job[] {
+    const batch = this.jobs.splice(0, 1);
+    let size = batch[0]?.items.length ?? 0;
+    while (this.jobs[0] !== undefined && size + this.jobs[0].items.length <= this.mostItems) {
+      size += this.jobs[0].items.length;
+      batch.push(...this.jobs.splice(0, 1));
+    }
+    return batch;
+  }
+}

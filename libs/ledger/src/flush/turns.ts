@@ -1,0 +1,142 @@
+import type { PoolClient } from 'pg';
+import { keyOf } from '../run-row.js';
+import type { Decision } from './decision.js';
+
+interface SubjectKey {
+  readonly organisation_id: string;
+  readonly integration_id: string;
+  readonly subject_hash: string;
+}
+
+interface Holding extends SubjectKey {
+  readonly run_id: string;
+  readonly number: string;
+}
+
+/**
+ * Whose turn it is on each subject (delivery §3). Runs get their numbers when they are planned, all at once, under the subject's row lock; the lowest number still held is its turn.
+ * The same lock is taken by whoever reaches or finishes an ordered step, so that nobody is left unwoken between the two. Locks are taken in sorted order and before run rows.
+ */
+export class Turns {
+  private readonly keys = new Map<string, SubjectKey>();
+  private readonly heads = new Map<string, string>();
+  private readonly given: Holding[] = [];
+
+  static async take(client: PoolClient, decisions: readonly Decision[]): Promise<Turns> {
+    const turns = new Turns();
+    const wanted = new Map<string, Decision[]>();
+    for (const decision of decisions) {
+      for (const key of touchedSubjects(decision)) {
+        const name = nameOf(key);
+        turns.keys.set(name, key);
+        if (decision.needsNumbers) wanted.set(name, [...(wanted.get(name) ?? []), decision]);
+      }
+    }
+    if (turns.keys.size === 0) return turns;
+    await turns.number(client, wanted);
+    await turns.findHeads(client, decisions);
+    return turns;
+  }
+
+  isTurnOf(decision: Decision, integrationId: string): boolean {
+    const head = this.heads.get(nameOf(subjectOf(decision, integrationId)));
+    return head === keyOf(decision);
+  }
+
+  /** Writes the numbers of the runs that were written, removes what has been let go, and makes the next waiting run due. Returns whether anybody was woken. */
+  async settle(client: PoolClient, written: readonly Decision[], lost: readonly Decision[]): Promise<boolean> {
+    if (this.keys.size === 0) return false;
+    const writtenKeys = new Set(written.map(keyOf));
+    const kept = this.given.filter((holding) => writtenKeys.has(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id })));
+    const holders = new Map(written.map((decision) => [decision, new Set(decision.orderedIntegrations())]));
+    const released = written.flatMap((decision) => touchedSubjects(decision)
+      .filter((key) => decision.needsNumbers || !holders.get(decision)?.has(key.integration_id))
+      .map((key) => ({ ...key, run_id: decision.runId })));
+    const inserted = kept.filter((holding) => written.some((decision) => decision.runId === holding.run_id && holders.get(decision)?.has(holding.integration_id)));
+    if (inserted.length > 0 || released.length > 0) {
+      await client.query({
+        name: 'subject-holders',
+        text: `with released as (
+            delete from subject_holders h using json_to_recordset($1::json) r(organisation_id uuid, integration_id uuid, subject_hash text, run_id uuid)
+            where h.organisation_id = r.organisation_id and h.integration_id = r.integration_id and h.subject_hash = r.subject_hash and h.run_id = r.run_id
+          )
+          insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
+          select organisation_id, integration_id, subject_hash, number, run_id from json_to_recordset($2::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid)`,
+        values: [JSON.stringify(released.sort(byName)), JSON.stringify(inserted)],
+      });
+    }
+    return released.length > 0 || lost.length > 0 ? this.wake(client) : false;
+  }
+
+  private async number(client: PoolClient, wanted: ReadonlyMap<string, readonly Decision[]>): Promise<void> {
+    const asked = [...this.keys].map(([name, key]) => ({ ...key, count: wanted.get(name)?.length ?? 0 })).sort(byName);
+    const { rows } = await client.query<SubjectKey & { next_number: string }>({
+      name: 'subject-numbers',
+      text: `insert into subject_turns (organisation_id, integration_id, subject_hash, next_number)
+        select organisation_id, integration_id, subject_hash, 1 + count from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid, subject_hash text, count bigint)
+        on conflict (organisation_id, integration_id, subject_hash) do update set next_number = subject_turns.next_number + excluded.next_number - 1, touched_at = excluded.touched_at
+        returning organisation_id, integration_id, subject_hash, next_number`,
+      values: [JSON.stringify(asked)],
+    });
+    for (const row of rows) {
+      const { next_number, ...key } = row;
+      const decisions = wanted.get(nameOf(key)) ?? [];
+      const first = BigInt(next_number) - BigInt(decisions.length);
+      decisions.forEach((decision, index) => this.given.push({ ...key, run_id: decision.runId, number: String(first + BigInt(index)) }));
+    }
+  }
+
+  private async findHeads(client: PoolClient, decisions: readonly Decision[]): Promise<void> {
+    const renumbered = decisions.filter((decision) => decision.needsNumbers).map((decision) => decision.runId);
+    const { rows } = await client.query<SubjectKey & { run_id: string }>({
+      name: 'subject-heads',
+      text: `select k.organisation_id, k.integration_id, k.subject_hash, h.run_id
+        from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid, subject_hash text)
+        cross join lateral (select h.run_id from subject_holders h where h.organisation_id = k.organisation_id and h.integration_id = k.integration_id and h.subject_hash = k.subject_hash
+          and h.run_id <> all ($2::uuid[]) order by h.number limit 1) h`,
+      values: [JSON.stringify([...this.keys.values()]), renumbered],
+    });
+    for (const row of rows) this.heads.set(nameOf(row), keyOf({ organisationId: row.organisation_id, runId: row.run_id }));
+    for (const holding of this.given) {
+      const name = nameOf(holding);
+      if (!this.heads.has(name)) this.heads.set(name, keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }));
+    }
+  }
+
+  private async wake(client: PoolClient): Promise<boolean> {
+    const { rowCount } = await client.query({
+      name: 'subject-wake',
+      text: `update due_work d set due_at = clock_timestamp(), leased_until = null
+        from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid, subject_hash text)
+        cross join lateral (select h.run_id from subject_holders h where h.organisation_id = k.organisation_id and h.integration_id = k.integration_id and h.subject_hash = k.subject_hash order by h.number limit 1) h
+        where d.organisation_id = k.organisation_id and d.run_id = h.run_id and d.integration_id = k.integration_id and d.kind = 'turn'`,
+      values: [JSON.stringify([...this.keys.values()].sort(byName))],
+    });
+    return (rowCount ?? 0) > 0;
+  }
+}
+
+/** Subjects on which this flush changes how the run stands: new numbers, an ordered step reached or finished. */
+function touchedSubjects(decision: Decision): readonly SubjectKey[] {
+  if (decision.loaded.row.subjectHash === null) return [];
+  const before = new Map(decision.loaded.row.run.steps.map((step) => [step.id, step.state]));
+  const integrations = new Set<string>();
+  for (const step of decision.run.steps) {
+    const planned = decision.planned(step.id);
+    if (planned === undefined || planned.ordering !== 'subject') continue;
+    if (decision.needsNumbers || decision.ready.has(step.id) || before.get(step.id) !== step.state) integrations.add(planned.integrationId);
+  }
+  return [...integrations].map((integrationId) => subjectOf(decision, integrationId));
+}
+
+function subjectOf(decision: Decision, integrationId: string): SubjectKey {
+  return { organisation_id: decision.organisationId, integration_id: integrationId, subject_hash: decision.loaded.row.subjectHash ?? '' };
+}
+
+function nameOf(key: SubjectKey): string {
+  return `${key.organisation_id}/${key.integration_id}/${key.subject_hash}`;
+}
+
+function byName(left: SubjectKey, right: SubjectKey): number {
+  return nameOf(left) < nameOf(right) ? -1 : 1;
+}

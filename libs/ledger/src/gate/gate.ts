@@ -1,0 +1,114 @@
+/** What the database says of an integration and its gate. */
+export interface GateFacts {
+  readonly provider: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly isPaused: boolean;
+  /** Epoch ms; 0: open, Infinity: until somebody reconnects. */
+  readonly openAtMs: number;
+  readonly reason: string | null;
+}
+
+export interface BacklogItem {
+  readonly organisationId: string;
+  readonly runId: string;
+  readonly stepId: string;
+  readonly leasedUntilMs: number;
+}
+
+const windowSeconds = 10;
+const spare = 4;
+const growth = 1.2;
+
+/**
+ * The one way to an integration (delivery §5): closed once for all by a throttle, an open breaker, a pause or a revoked credential, and never letting through more than it can finish.
+ * What is in flight is a set of dispatches, never a counter, so that a lost or doubled answer cannot shift it.
+ */
+export class Gate {
+  facts: GateFacts | null = null;
+  factsReadAtMs = -Infinity;
+  usedAtMs = 0;
+  /** Ready steps wait in `due_work` for this gate: newcomers go behind them. */
+  hasBacklog = false;
+  readonly backlog: BacklogItem[] = [];
+  readonly inFlight = new Map<string, number>();
+  private finishedPerSecond = new Map<number, number>();
+  /** Jitter after a reopening, so that instances do not start together. */
+  private notBeforeMs = 0;
+  private limit = Infinity;
+  private isProbing = false;
+
+  constructor(
+    readonly organisationId: string,
+    readonly integrationId: string,
+    private readonly mostInFlight: number,
+  ) {}
+
+  update(facts: GateFacts | null, nowMs: number, random: () => number): void {
+    const before = this.facts;
+    this.facts = facts;
+    this.factsReadAtMs = nowMs;
+    if (facts === null || before === null) return;
+    const wasClosed = before.isPaused || before.openAtMs > nowMs;
+    const closedUntil = facts.openAtMs;
+    if (closedUntil > nowMs && closedUntil !== before.openAtMs) this.notBeforeMs = closedUntil + random() * Math.min(1_000, (closedUntil - nowMs) * 0.1);
+    if (closedUntil <= nowMs && wasClosed && !facts.isPaused) this.finishedPerSecond.clear();
+  }
+
+  /** Why nothing may pass now, or null. */
+  closedBecause(nowMs: number): string | null {
+    if (this.facts === null) return null;
+    if (this.facts.isPaused) return 'paused';
+    if (this.facts.openAtMs > nowMs) return this.facts.reason ?? 'throttled';
+    return this.notBeforeMs !== Infinity && this.notBeforeMs > nowMs ? (this.facts.reason ?? 'throttled') : null;
+  }
+
+  /** How many more commands may be sent now. */
+  room(nowMs: number): number {
+    if (this.closedBecause(nowMs) !== null) return 0;
+    return Math.max(0, this.cap(nowMs) - this.inFlight.size);
+  }
+
+  cap(nowMs: number): number {
+    if (this.isProbing) return 1;
+    const measured = Math.floor(growth * this.finishedLately(nowMs) + spare);
+    return Math.max(1, Math.min(this.mostInFlight, measured, this.limit));
+  }
+
+  /** Commands that finish per second at present; 0 when unknown. */
+  rate(nowMs: number): number {
+    return this.finishedLately(nowMs) / windowSeconds;
+  }
+
+  sent(dispatch: string, nowMs: number): void {
+    this.inFlight.set(dispatch, nowMs);
+  }
+
+  /** An answer came: `done` says whether the provider worked for it. */
+  answered(dispatch: string, how: 'done' | 'expired' | 'other', nowMs: number): void {
+    this.inFlight.delete(dispatch);
+    if (how === 'expired') {
+      this.limit = Math.max(1, Math.floor(this.cap(nowMs) / 2));
+      return;
+    }
+    if (how !== 'done') return;
+    this.isProbing = false;
+    const second = Math.floor(nowMs / 1_000);
+    this.finishedPerSecond.set(second, (this.finishedPerSecond.get(second) ?? 0) + 1);
+    this.limit = this.limit + 1 >= this.mostInFlight ? Infinity : this.limit + 1;
+  }
+
+  /** Commands were swept that nobody had started: one at a time until an answer comes. */
+  probe(): void {
+    this.isProbing = true;
+  }
+
+  private finishedLately(nowMs: number): number {
+    const oldest = Math.floor(nowMs / 1_000) - windowSeconds;
+    let sum = 0;
+    for (const [second, count] of this.finishedPerSecond) {
+      if (second <= oldest) this.finishedPerSecond.delete(second);
+      else sum += count;
+    }
+    return sum;
+  }
+}

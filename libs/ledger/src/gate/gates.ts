@@ -1,0 +1,70 @@
+import type { PoolClient } from 'pg';
+import { Gate, type GateFacts } from './gate.js';
+
+interface GateRow {
+  readonly organisation_id: string;
+  readonly id: string;
+  readonly provider: string;
+  readonly settings: Record<string, unknown>;
+  readonly paused: boolean;
+  readonly open_at_ms: number | null;
+  readonly reason: string | null;
+}
+
+export interface IntegrationKey {
+  readonly organisationId: string;
+  readonly integrationId: string;
+}
+
+/** Every integration this process has had to do with, and its gate. */
+export class Gates {
+  private readonly gates = new Map<string, Gate>();
+
+  constructor(
+    private readonly mostInFlight: number,
+    private readonly random: () => number,
+  ) {}
+
+  of({ organisationId, integrationId }: IntegrationKey): Gate {
+    const name = `${organisationId}/${integrationId}`;
+    let gate = this.gates.get(name);
+    if (gate === undefined) this.gates.set(name, (gate = new Gate(organisationId, integrationId, this.mostInFlight)));
+    return gate;
+  }
+
+  all(): readonly Gate[] {
+    return [...this.gates.values()];
+  }
+
+  /** Something about the organisation's integrations has changed: what was read is read again before it is used. */
+  forget(organisationId: string): void {
+    for (const gate of this.gates.values()) if (gate.organisationId === organisationId) gate.factsReadAtMs = -Infinity;
+  }
+
+  /** Drops what has not been used for long, so that the once-a-second query stays about the living. */
+  prune(unusedSinceMs: number): void {
+    for (const [name, gate] of this.gates) if (gate.usedAtMs < unusedSinceMs && gate.inFlight.size === 0 && !gate.hasBacklog) this.gates.delete(name);
+  }
+
+  async read(client: PoolClient, keys: readonly IntegrationKey[], nowMs: number): Promise<void> {
+    if (keys.length === 0) return;
+    const { rows } = await client.query<GateRow>({
+      name: 'gates',
+      text: `select i.organisation_id, i.id, i.provider, i.settings, i.paused, g.reason,
+          case when g.open_at = 'infinity' then 'Infinity'::float8 else (extract(epoch from g.open_at) * 1000)::float8 end as open_at_ms
+        from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid)
+        join integrations i on i.organisation_id = k.organisation_id and i.id = k.integration_id
+        left join gates g on g.organisation_id = i.organisation_id and g.integration_id = i.id`,
+      values: [JSON.stringify(keys.map((key) => ({ organisation_id: key.organisationId, integration_id: key.integrationId })))],
+    });
+    const found = new Map(rows.map((row) => [`${row.organisation_id}/${row.id}`, row]));
+    for (const key of keys) {
+      const row = found.get(`${key.organisationId}/${key.integrationId}`);
+      this.of(key).update(row === undefined ? null : factsOf(row), nowMs, this.random);
+    }
+  }
+}
+
+function factsOf(row: GateRow): GateFacts {
+  return { provider: row.provider, settings: row.settings, isPaused: row.paused, openAtMs: row.open_at_ms ?? 0, reason: row.reason };
+}
