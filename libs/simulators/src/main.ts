@@ -39,6 +39,7 @@ async function main(): Promise<void> {
   if (values.data === undefined) throw SimulatorArgumentWrong.because('--data DIR is needed: the journal lives there');
   const clientId = values['client-id'] ?? process.env['SIMULATOR_CLIENT_ID'];
   const clientSecret = values['client-secret'] ?? process.env['SIMULATOR_CLIENT_SECRET'];
+  if ((clientId === undefined) !== (clientSecret === undefined)) throw SimulatorArgumentWrong.because('a client id and a client secret are given together or not at all');
   const start: StartSimulator = {
     provider,
     dataDir: values.data,

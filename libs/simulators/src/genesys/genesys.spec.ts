@@ -4,16 +4,16 @@ import { referenceInText } from './genesys.js';
 
 const contacts = '/api/v2/externalcontacts/contacts';
 
+let genesys: Simulation;
+let contactId: string;
+
+beforeAll(async () => {
+  genesys = await Simulation.start({ provider: 'genesys' });
+  contactId = String((await genesys.ask('POST', contacts, { firstName: 'Ann', lastName: 'Lee', workPhone: { e164: '+61390001234' } })).json['id']);
+});
+afterAll(() => genesys.end());
+
 describe('Genesys Cloud simulator', () => {
-  let genesys: Simulation;
-  let contactId: string;
-
-  beforeAll(async () => {
-    genesys = await Simulation.start({ provider: 'genesys' });
-    contactId = String((await genesys.ask('POST', contacts, { firstName: 'Ann', lastName: 'Lee', workPhone: { e164: '+61390001234' } })).json['id']);
-  });
-  afterAll(() => genesys.end());
-
   it('gives a token for Basic client credentials only', async () => {
     expect((await genesys.askForToken()).json).toMatchObject({ token_type: 'bearer', expires_in: 86_399 });
     const withoutBasic = await genesys.ask('POST', '/oauth/token', 'grant_type=client_credentials&client_id=client&client_secret=secret');
@@ -55,7 +55,9 @@ describe('Genesys Cloud simulator', () => {
     expect(referenceInText('Reference: abc-1. More')).toBe('abc-1');
     expect(referenceInText('no such thing')).toBeUndefined();
   });
+});
 
+describe('Genesys Cloud contacts', () => {
   it('enriches: 201 when it creates, 200 when it updates, one contact either way', async () => {
     const identifier = { type: 'ExternalId', value: 'resident-9', externalSource: { id: 'trunkline' } };
     const request = { matchingIdentifiers: [identifier], action: 'Upsert', contact: { lastName: 'Nine' }, fieldRules: { defaultAction: 'PreferProvided' } };

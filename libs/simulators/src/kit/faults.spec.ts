@@ -3,19 +3,19 @@ import type { Answer, Loose } from '../testing/simulation.js';
 
 const save = '/Api/WS/v1/WorkRequest/Save';
 
+let techone: Simulation;
+
+beforeAll(async () => {
+  techone = await Simulation.start({ provider: 'techone' });
+});
+afterEach(() => techone.control('DELETE', '/faults'));
+afterAll(() => techone.end());
+
+const write = (): Promise<Answer> => techone.ask('POST', save, { Items: [{ Description: 'Job', Userfield1Alpha: 'f' }] });
+const effects = async (): Promise<number> => Number((await techone.control('GET', '/stats')).json['effects']);
+const fault = (body: unknown): Promise<Answer> => techone.control('POST', '/faults', body);
+
 describe('faults on the control side', () => {
-  let techone: Simulation;
-
-  beforeAll(async () => {
-    techone = await Simulation.start({ provider: 'techone' });
-  });
-  afterEach(() => techone.control('DELETE', '/faults'));
-  afterAll(() => techone.end());
-
-  const write = (): Promise<Answer> => techone.ask('POST', save, { Items: [{ Description: 'Job', Userfield1Alpha: 'f' }] });
-  const effects = async (): Promise<number> => Number((await techone.control('GET', '/stats')).json['effects']);
-  const fault = (body: unknown): Promise<Answer> => techone.control('POST', '/faults', body);
-
   it('answers a status in the provider shape, as often as asked, without doing the work', async () => {
     const before = await effects();
     await fault({ match: { operation: 'saveWorkRequest' }, status: 503, retryAfter: 7, times: 2 });
@@ -54,10 +54,12 @@ describe('faults on the control side', () => {
     await fault({ match: { operation: 'saveWorkRequest' }, malformed: true, times: 1 });
     const answer = await write();
     expect(answer.status).toBe(200);
-    expect(() => JSON.parse(answer.text) as unknown).toThrow();
+    expect(() => JSON.parse(answer.text) as unknown).toThrow('JSON');
     expect(await effects()).toBe(before + 1);
   });
+});
 
+describe('faults of time', () => {
   it('answers late, the write being done at once', async () => {
     const before = await effects();
     await fault({ match: { operation: 'saveWorkRequest' }, latencyMs: 300, times: 1 });
@@ -98,6 +100,8 @@ describe('faults on the control side', () => {
     expect((await techone.askForToken()).json).toEqual({ unexpected: true });
     await fault({ match: { operation: 'token' }, html: '<h1>Maintenance</h1>', status: 503, times: 1 });
     expect((await techone.askForToken()).text).toBe('<h1>Maintenance</h1>');
+    await fault({ match: { operation: 'token' }, status: 401, times: 1 });
+    expect((await techone.askForToken()).json).toMatchObject({ error: 'invalid_client' });
   });
 
   it('lists faults with what is left of them, takes one away, and refuses what it does not know', async () => {

@@ -10,18 +10,18 @@ const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
 const entry = join(packageFolder, 'dist/main.js');
 const task = '/services/data/v68.0/sobjects/Task';
 
+let dataDir: string;
+
+beforeAll(() => {
+  const root = join(packageFolder, '../..');
+  execFileSync(process.execPath, [join(root, 'tools/build.mjs'), join(root, 'libs/contracts'), packageFolder], { stdio: 'ignore' });
+});
+beforeEach(() => {
+  dataDir = temporaryFolder();
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
 describe('the journal', () => {
-  let dataDir: string;
-
-  beforeAll(() => {
-    const root = join(packageFolder, '../..');
-    execFileSync(process.execPath, [join(root, 'tools/build.mjs'), join(root, 'libs/contracts'), packageFolder], { stdio: 'ignore' });
-  });
-  beforeEach(() => {
-    dataDir = temporaryFolder();
-  });
-  afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
-
   it('holds every answered write after SIGKILL under load, and ids go on without a repeat', async () => {
     const killed = await spawnSimulator(entry, ['techone', '--data', dataDir, '--limits', 'off']);
     const token = await tokenAt(killed.url);
@@ -68,7 +68,9 @@ describe('the journal', () => {
     writeFileSync(journalFile(dataDir), `${JSON.stringify({ seq: 1, at: '2026-11-21T00:00:00.000Z', provider: 'techone', kind: 'created', recordType: 'x', recordId: '1' })}\n`);
     await expect(Simulation.start({ provider: 'genesys', dataDir })).rejects.toMatchObject({ code: 'simulator.journal_unreadable' });
   });
+});
 
+describe('a data folder', () => {
   it('brings back records, deletions, clock, tokens and a revocation', async () => {
     const first = await Simulation.start({ provider: 'salesforce', dataDir });
     await first.ask('PATCH', `${task}/Trunkline_Reference__c/a`, { Subject: 'one' });
@@ -99,7 +101,9 @@ describe('the journal', () => {
   it('is taken over from a holder that is gone, also when somebody else answers at its address', async () => {
     const other = await Simulation.start({ provider: 'techone' });
     writeFileSync(join(dataDir, 'simulator.json'), JSON.stringify({ instance: 'gone', url: other.url, pid: process.pid }));
-    await (await Simulation.start({ provider: 'genesys', dataDir })).stop();
+    const successor = await Simulation.start({ provider: 'genesys', dataDir });
+    expect((await successor.control('GET', '/stats')).json['provider']).toBe('genesys');
+    await successor.stop();
     writeFileSync(join(dataDir, 'simulator.json'), '{"inst');
     await (await Simulation.start({ provider: 'genesys', dataDir })).stop();
     await other.end();

@@ -158,7 +158,7 @@ export class Simulator implements World {
     if (fault.html === true) return { ...this.provider.answers.loginPage(call), status: fault.status ?? 200 };
     if (typeof fault.html === 'string') return { status: fault.status ?? 200, text: fault.html, contentType: 'text/html', headers: retryAfter };
     if (fault.body !== undefined) return { status: fault.status ?? 200, body: fault.body, headers: retryAfter };
-    if (fault.status !== undefined) return withHeaders(this.provider.answers.failed(call, fault.status), retryAfter);
+    if (fault.status !== undefined) return withHeaders(isTokenRefusal(call, fault.status) ? tokenRefusal(fault.status) : this.provider.answers.failed(call, fault.status), retryAfter);
     if (fault.malformed === true && own !== undefined) return { ...own, ...halfOf(own) };
     return own === undefined || fault.retryAfter === undefined ? undefined : withHeaders(own, retryAfter);
   }
@@ -189,6 +189,16 @@ export class Simulator implements World {
 
 function answersInstead(fault: Fault): boolean {
   return fault.status !== undefined || fault.html !== undefined || fault.body !== undefined;
+}
+
+/** Token endpoints keep to OAuth's error object (RFC 6749 section 5.2) whatever the API's own errors look like. */
+function isTokenRefusal(call: Call, status: number): boolean {
+  return call.operation === 'token' && status >= 400 && status < 500;
+}
+
+function tokenRefusal(status: number): Reply {
+  const error = status === 401 ? 'invalid_client' : 'invalid_request';
+  return { status, body: { error, error_description: 'The request was refused.' } };
 }
 
 function withHeaders(reply: Reply, headers: Readonly<Record<string, string>>): Reply {

@@ -6,16 +6,16 @@ import { parseSoql } from './soql.js';
 const data = '/services/data/v68.0';
 const byReference = (key: string): string => `${data}/sobjects/Task/Trunkline_Reference__c/${encodeURIComponent(key)}`;
 
+let salesforce: Simulation;
+
+beforeEach(async () => {
+  salesforce = await Simulation.start({ provider: 'salesforce', credentials: { clientId: 'client', clientSecret: 'secret' } });
+});
+afterEach(() => salesforce.end());
+
+const query = (soql: string, resource = 'query'): Promise<Answer> => salesforce.ask('GET', `${data}/${resource}?q=${encodeURIComponent(soql)}`);
+
 describe('Salesforce simulator', () => {
-  let salesforce: Simulation;
-
-  beforeEach(async () => {
-    salesforce = await Simulation.start({ provider: 'salesforce', credentials: { clientId: 'client', clientSecret: 'secret' } });
-  });
-  afterEach(() => salesforce.end());
-
-  const query = (soql: string, resource = 'query'): Promise<Answer> => salesforce.ask('GET', `${data}/${resource}?q=${encodeURIComponent(soql)}`);
-
   it('gives a token without expires_in, and the address to use it at', async () => {
     const answer = await salesforce.askForToken();
     expect(answer.json).toMatchObject({ token_type: 'Bearer', instance_url: salesforce.url, issued_at: expect.stringMatching(/^\d+$/) });
@@ -31,7 +31,9 @@ describe('Salesforce simulator', () => {
     await salesforce.logIn();
     expect((await salesforce.ask('GET', `${data}/limits`)).status).toBe(200);
   });
+});
 
+describe('Salesforce records', () => {
   it('upserts by external id: 201 created, 200 updated, one record for two at once', async () => {
     const task = { Subject: 'Call', Status: 'Completed', Description: 'Job WR-000001' };
     const [one, two] = await Promise.all([salesforce.ask('PATCH', byReference('key/1'), task), salesforce.ask('PATCH', byReference('key/1'), task)]);
@@ -77,7 +79,9 @@ describe('Salesforce simulator', () => {
     const reference = (fields as Loose).map((field) => field).find((field) => String(field['name']) === 'Trunkline_Reference__c');
     expect(reference).toMatchObject({ externalId: true, unique: true, custom: true, createable: true });
   });
+});
 
+describe('Salesforce queries', () => {
   it('queries with paging, soft-deleted rows only in queryAll', async () => {
     const records = Array.from({ length: 200 }, (_, index) => ({ attributes: { type: 'Task' }, Subject: `Call ${index}`, Priority: index % 2 === 0 ? 'High' : 'Low' }));
     for (let batch = 0; batch < 3; batch += 1) await salesforce.ask('POST', `${data}/composite/sobjects`, { allOrNone: true, records });
@@ -111,9 +115,11 @@ describe('Salesforce simulator', () => {
     expect((await query('SELECT FROM Task')).json).toMatchObject([{ errorCode: 'MALFORMED_QUERY' }]);
     expect((await query('SELECT Id FROM Opportunity')).json).toMatchObject([{ errorCode: 'INVALID_TYPE' }]);
     expect((await query('SELECT Nope FROM Task')).json).toMatchObject([{ errorCode: 'INVALID_FIELD' }]);
-    expect(() => parseSoql("SELECT Id FROM Task WHERE Subject = 'open")).toThrow();
+    expect(() => parseSoql("SELECT Id FROM Task WHERE Subject = 'open")).toThrow('unexpected char');
   });
+});
 
+describe('Salesforce batches', () => {
   it('answers 200 for a collection with failed items; with allOrNone nothing of it stays', async () => {
     const records = [{ attributes: { type: 'Contact' }, LastName: 'Lee', Trunkline_Reference__c: 'c1' }, { attributes: { type: 'Contact' }, FirstName: 'Ann' }];
     const partly = await salesforce.ask('POST', `${data}/composite/sobjects`, { records });

@@ -1,6 +1,6 @@
 import { Simulation } from '../testing/simulation.js';
 import type { Answer, Loose } from '../testing/simulation.js';
-import { fieldsOf, matches, parseFilter, requiredValue } from './filter.js';
+import { FilterSyntax, fieldsOf, matches, parseFilter, requiredValue } from './filter.js';
 
 const base = '/T1Default/CiAnywhere/Web/COUNCIL';
 const save = `${base}/Api/WS/v1/WorkRequest/Save`;
@@ -139,6 +139,6 @@ describe('report filter', () => {
   });
 
   it.each(['Field =', 'Field "x"', '(Field = "x"', 'Field = "x" Other', 'Field = "x', '= 5'])('refuses %s', (text) => {
-    expect(() => parseFilter(text)).toThrow();
+    expect(() => parseFilter(text)).toThrow(FilterSyntax);
   });
 });
