@@ -17,6 +17,7 @@ export const salesforce = defineProvider({
   ],
   credentials: [text('client_id', 'Consumer key'), secret('client_secret', 'Consumer secret')],
   limits: [perDay(100_000, 'Enterprise and Professional: 100,000 + 1,000 per licence in rolling 24 hours; vendor limits page, read 2026-08-13. Below 20 seconds calls at once are not limited.')],
+  requestIdHeader: 'x-request-id',
   errorBody: { code: ['[0].errorCode', 'error'], message: ['[0].message', 'error_description'] },
   errors: [
     // The limit is a 403 and names no time.

@@ -1,0 +1,100 @@
+import { createEventLog, createKafkaDriver, createPostgresDriver, type EventLog } from '@trunkline/event-log';
+import type { Provider } from '@trunkline/connectors';
+import type { Outbound } from '@trunkline/outbound';
+import { address, list, optional, port, readConfig, recordController, startConsumers, startOps, text, type Config, type RunningService } from '@trunkline/service';
+import { openDatabases, type Databases } from '@trunkline/storage';
+import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
+import { createVault, loadMasterKeys, type Vault } from '@trunkline/vault';
+import type { WorkerTuning } from './ports.js';
+import { createWorker } from './worker.js';
+
+/** Every variable a connector worker reads; master keys are read by the vault (TRUNKLINE_MASTER_KEYS or TRUNKLINE_MASTER_KEYS_FILE). */
+export const connectorSchema = {
+  opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
+  opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 0),
+  databaseUrl: address('DATABASE_URL', 'PostgreSQL', ['postgres', 'postgresql']),
+  kafkaBrokers: optional(list('KAFKA_BROKERS', 'Kafka brokers; not set: the event log lives in PostgreSQL', /^[^\s:]+:\d+$/), [] as readonly string[]),
+};
+
+export type ConnectorConfig = Config<typeof connectorSchema>;
+
+export function readConnectorConfig(environment: Readonly<Record<string, string | undefined>> = process.env): ConnectorConfig {
+  return readConfig(connectorSchema, environment);
+}
+
+/** What a connector app is: a family and its providers, and nothing else. */
+export interface ConnectorApp {
+  readonly family: string;
+  readonly providers: readonly Provider[];
+}
+
+/** What a process that runs several services shares between them; what is given stays the giver's to close. */
+export interface ConnectorParts {
+  readonly databases?: Databases;
+  readonly eventLog?: EventLog;
+  readonly vault?: Vault;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+  readonly outbound?: Outbound;
+  readonly tuning?: Partial<WorkerTuning>;
+  readonly workerId?: string;
+}
+
+export interface RunningConnector extends RunningService {
+  readonly opsUrl: string;
+}
+
+export async function startConnector({ family, providers }: ConnectorApp, config: ConnectorConfig, parts: ConnectorParts = {}): Promise<RunningConnector> {
+  const name = `connector-${family}`;
+  const logger = parts.logger ?? createLogger({ app: name });
+  const metrics = parts.metrics ?? createMetrics({ processFigures: true });
+  const vault = parts.vault ?? createVault(loadMasterKeys());
+  const databases = parts.databases ?? openDatabases(config.databaseUrl);
+  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, databases), metrics);
+  const release = async (): Promise<void> => {
+    if (parts.eventLog === undefined) await eventLog.close();
+    if (parts.databases === undefined) await databases.close();
+  };
+  const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, ...(parts.outbound && { outbound: parts.outbound }), ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });
+  try {
+    await worker.start();
+    const { group, topics, maxInFlight } = worker;
+    const consumers = await startConsumers({ eventLog, topics, logger, controllers: [recordController({ group, topics, maxInFlight, orderingKey: (record) => worker.orderingKey(record) }, (record) => worker.handleRecord(record))] });
+    const consumption = consumers.strategy.consumption(group);
+    if (consumption !== undefined) worker.attach(consumption);
+    const ops = await startOps({ host: config.opsHost, port: config.opsPort, dependencies: [databaseOf(databases), ...consumers.strategy.dependencies()], metrics }).catch(async (error: unknown) => {
+      await consumers.stop(0);
+      throw error;
+    });
+    return {
+      opsUrl: ops.url,
+      stop: async (graceMs) => {
+        const endMs = performance.now() + graceMs;
+        ops.drain();
+        await consumers.stop(graceMs);
+        await worker.stop(Math.max(0, endMs - performance.now()));
+        await release();
+        await ops.close();
+      },
+    };
+  } catch (error) {
+    await worker.stop(0);
+    await release();
+    throw error;
+  }
+}
+
+function openEventLog(name: string, config: ConnectorConfig, databases: Databases): EventLog {
+  const isKafka = config.kafkaBrokers.length > 0;
+  return createEventLog(isKafka ? createKafkaDriver({ brokers: config.kafkaBrokers, clientId: `trunkline-${name}` }) : createPostgresDriver({ pool: databases.log, listenConnectionString: config.databaseUrl }));
+}
+
+function databaseOf(databases: Databases): { readonly name: string; check(): Promise<null> } {
+  return {
+    name: 'database',
+    check: async () => {
+      await databases.system.query('select 1');
+      return null;
+    },
+  };
+}
