@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { LogClosed, LogUnavailable, RecordTooLarge } from '../../errors.js';
 import type { LogRecord, Position, StoredRecord } from '../../port.js';
 import { encodeHeaders } from './header-bytes.js';
@@ -26,7 +26,7 @@ export class Appender {
   private isClosed = false;
 
   constructor(
-    private readonly pool: Pool,
+    private readonly pool: Pick<Pool | PoolClient, 'query'>,
     /** Told of each partition's new records, offsets rising, once they are durable. */
     private readonly onDurable: OnDurable,
   ) {}

@@ -1,0 +1,141 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { LogUnavailable } from '../../errors.js';
+import type { StoredRecord } from '../../port.js';
+import { eventually, expectThat, gate, record, sumOf, textOf, type Lab } from '../lab.js';
+import { type Case, keyOf, perKey, totalLag } from './case.js';
+
+export const engineCases: readonly Case[] = [
+  { promise: 'shows a tailing reader every record of eight writers that pause and roll back, none passed over', wrong: 'passes-records-over', run: tailsWriters },
+  { promise: 'comes back by itself after the server was away, with everything it acknowledged', wrong: 'acknowledges-what-failed', run: survivesOutage },
+  { promise: 'removes nothing by retention that a live group has not committed', wrong: 'forgets-what-is-unread', run: retainsUnread },
+  { promise: 'tells lag, oldest unread time and topic figures', wrong: 'miscounts', run: tellsFigures },
+];
+
+async function tailsWriters(lab: Lab): Promise<void> {
+  const reader = await lab.log();
+  const topic = await lab.topic(reader);
+  const seen: StoredRecord[] = [];
+  await reader.consume({ mode: 'batch', group: lab.name('group'), topics: [topic], maxRecords: 50, handleBatch: async (records) => records.map((stored) => (seen.push(stored), { kind: 'done' })) });
+  const committed: string[] = [];
+  const write = async (writer: number): Promise<void> => {
+    for (let turn = 0; turn < 40; turn += 1) {
+      const value = `${writer}:${turn}`;
+      const isRolledBack = (turn * 7 + writer) % 4 === 0;
+      // Two keys per writer, so that writers share partitions.
+      await lab.harness.writeRudely(topic, record(`key-${writer}-${turn % 2}`, value), { pauseMs: Math.random() * 12, isRolledBack });
+      if (!isRolledBack) committed.push(value);
+      await wait(Math.random() * 4);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, writer) => write(writer)));
+  await eventually(() => seen.length >= committed.length, () => `${seen.length} of ${committed.length} seen; missing ${committed.filter((value) => !seen.some((stored) => textOf(stored) === value)).join()}`);
+  expectThat([...seen.map(textOf)].sort().join() === [...committed].sort().join(), () => 'other records were seen than committed');
+  for (const [partition, records] of Map.groupBy(seen, (stored) => stored.partition)) {
+    const offsets = records.map(({ offset }) => offset);
+    expectThat(offsets.every((offset, index) => index === 0 || offset > (offsets[index - 1] ?? 0n)), () => `partition ${partition} came out of order`);
+    expectThat(!lab.harness.hasGaplessOffsets || offsets.every((offset, index) => offset === BigInt(index)), () => `partition ${partition} has a gap: ${offsets.join()}`);
+    expectThat(records.every((stored, index) => index === 0 || stored.appendedAtMs >= (records[index - 1]?.appendedAtMs ?? 0)), () => `append times of partition ${partition} fall`);
+  }
+  for (const [key, records] of Map.groupBy(seen, keyOf)) {
+    const turns = records.map((stored) => Number(textOf(stored).split(':')[1]));
+    expectThat(turns.every((turn, index) => index === 0 || turn > (turns[index - 1] ?? 0)), () => `${key} came as ${turns.join()}`);
+  }
+}
+
+async function survivesOutage(lab: Lab): Promise<void> {
+  const log = await lab.log();
+  const topic = await lab.topic(log);
+  const group = lab.name('group');
+  const seen = new Set<string>();
+  const consumption = await log.consume(perKey(group, topic, async (stored) => void seen.add(textOf(stored))));
+  const acknowledged: string[] = [];
+  const rejections: unknown[] = [];
+  const end = gate();
+  let isEnding = false;
+  void end.opened.then(() => (isEnding = true));
+  const produce = async (producer: number): Promise<void> => {
+    for (let turn = 0; !isEnding; turn += 1) {
+      const value = `${producer}:${turn}`;
+      try {
+        await log.append(topic, [record(`key-${producer}-${turn % 5}`, value)]);
+        acknowledged.push(value);
+      } catch (error) {
+        rejections.push(error);
+        await wait(50);
+      }
+      await wait(5);
+    }
+  };
+  const producing = Promise.all([0, 1, 2, 3].map(produce));
+  await eventually(() => acknowledged.length >= 20, () => `${acknowledged.length} acknowledged before the outage`);
+  await lab.harness.stopServer();
+  // Long enough that something was under way; engines may hold appends back instead of refusing them.
+  await wait(500);
+  await lab.harness.startServer();
+  const before = acknowledged.length;
+  await eventually(() => acknowledged.length >= before + 20, () => `${acknowledged.length - before} acknowledged after the outage; last refusal ${String(rejections.at(-1))}`, 60_000);
+  end.open();
+  await producing;
+  const missing = (): string[] => acknowledged.filter((value) => !seen.has(value));
+  await eventually(() => missing().length === 0, () => `acknowledged and never seen: ${missing().slice(0, 20).join()}`);
+  expectThat(rejections.every((error) => LogUnavailable.matches(error)), () => `refused with ${String(rejections.find((error) => !LogUnavailable.matches(error)))}`);
+  await eventually(async () => (await totalLag(log, group)) === 0n, () => 'not all is committed after the outage');
+  await eventually(() => consumption.health().ready, () => `not ready: ${consumption.health().reason}`);
+}
+
+async function retainsUnread(lab: Lab): Promise<void> {
+  const log = await lab.log();
+  const topic = await lab.topic(log);
+  const [quick, slow] = [lab.name('quick'), lab.name('slow')];
+  const held = gate();
+  let slowCount = 0;
+  // The slow group is known and has committed a little of what there was.
+  const slowOne = await log.consume(
+    perKey(slow, topic, async () => {
+      slowCount += 1;
+      if (slowCount > 8) await held.opened;
+    }),
+  );
+  await log.append(topic, Array.from({ length: 80 }, (_, index) => record(`key-${index % 16}`, String(index))));
+  await log.consume(perKey(quick, topic, async () => undefined));
+  await eventually(async () => (await totalLag(log, quick)) === 0n, () => 'the quick group has not read all');
+  await eventually(() => slowCount >= 16, () => `the slow group has ${slowCount} in hand`);
+  const stopping = slowOne.stop(10_000);
+  held.open();
+  await stopping;
+  const unread = await totalLag(log, slow);
+  expectThat(unread > 0n, () => 'the slow group has read everything');
+  await lab.applyRetention([quick, slow]);
+  const rest = new Set<string>();
+  const other = await lab.log();
+  await other.consume(perKey(slow, topic, async (stored) => void rest.add(textOf(stored))));
+  await eventually(async () => (await totalLag(other, slow)) === 0n, () => 'the slow group does not reach the end');
+  expectThat(BigInt(rest.size) === unread, () => `${rest.size} of ${unread} unread records were still there`);
+}
+
+async function tellsFigures(lab: Lab): Promise<void> {
+  const log = await lab.log();
+  const topic = await lab.topic(log);
+  const group = lab.name('group');
+  await log.append(topic, Array.from({ length: 30 }, (_, index) => record(`key-${index}`, String(index))));
+  const reader = await log.consume(perKey(group, topic, async () => undefined));
+  await eventually(async () => (await log.lag(group)).length === 4 && (await totalLag(log, group)) === 0n, () => 'the group does not come to the end');
+  expectThat((await log.lag(group)).every(({ oldestUnreadAtMs }) => oldestUnreadAtMs === null), () => 'something is unread where nothing is');
+  await reader.stop(5_000);
+  const positions = await log.append(topic, Array.from({ length: 12 }, (_, index) => record(`key-${index % 3}`, `late ${index}`)));
+  const lag = await log.lag(group);
+  expectThat(sumOf(lag.map((one) => one.lag)) === 12n, () => `lag ${lag.map((one) => one.lag).join()}`);
+  expectThat(lag.every((one) => one.endOffset - one.committed === one.lag), () => 'lag is not what lies between');
+  const stored: StoredRecord[] = [];
+  await log.consume(perKey(group, topic, async (one) => void stored.push(one)));
+  await eventually(() => stored.length === 12, () => `${stored.length} of 12 came`);
+  for (const { partition, oldestUnreadAtMs } of lag) {
+    const oldest = stored.filter((one) => one.partition === partition).map((one) => one.appendedAtMs);
+    const expected = positions.some((position) => position.partition === partition) ? Math.min(...oldest) : null;
+    expectThat(oldestUnreadAtMs === expected, () => `oldest unread of partition ${partition}: ${oldestUnreadAtMs}, appended ${expected}`);
+  }
+  const figures = (await log.topics()).find((one) => one.topic === topic);
+  expectThat(figures?.partitions === 4 && (figures.records === 42n || !lab.harness.hasGaplessOffsets), () => `figures: ${figures?.partitions} partitions, ${figures?.records} records`);
+  expectThat(figures?.bytes === null || (figures?.bytes ?? 0n) > 0n, () => 'the topic has no bytes');
+  await log.ping();
+}

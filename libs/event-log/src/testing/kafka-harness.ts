@@ -1,0 +1,67 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startKafka } from '@trunkline/local-services';
+import { Kafka, logLevel } from 'kafkajs';
+import { statesOf } from '../drivers/kafka/succession.js';
+import { AdminConnection } from '../drivers/kafka/admin-connection.js';
+import { settingsOf } from '../drivers/kafka/options.js';
+import type { Harness } from './harness.js';
+import { openDriver, sessionTimeoutMs } from './kafka-entry.js';
+
+/** The log on a broker of its own, since cases stop it. */
+export async function startKafkaHarness(): Promise<Harness> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'trunkline-event-log-kafka-'));
+  let server = await startKafka({ dataDir });
+  const { port } = server;
+  const brokers = server.brokers.join(',');
+  const connection = new AdminConnection(settingsOf({ brokers: server.brokers }));
+  const writer = await openDriver(brokers);
+  return {
+    open: () => openDriver(brokers),
+    sessionTimeoutMs,
+    child: { module: fileURLToPath(new URL('../../dist/testing/kafka-entry.js', import.meta.url)), argument: brokers },
+    stopServer: () => server.stop(),
+    async startServer() {
+      server = await startKafka({ dataDir, port });
+    },
+    async writeRudely(topic, record, { pauseMs, isRolledBack }) {
+      await wait(pauseMs);
+      if (!isRolledBack) await writer.append(topic, [record]);
+    },
+    applyRetention: (liveGroups) => trim(brokers, connection, liveGroups),
+    hasGaplessOffsets: true,
+    async close() {
+      await writer.close();
+      connection.close();
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Kafka removes by age and asks no group; what keeps the promise there is the age (7 days) and the refusal of new events once something unread is half as old.
+ * Here records are removed as an operator may remove them by hand: all that every live group has committed.
+ */
+async function trim(brokers: string, connection: AdminConnection, liveGroups: readonly string[]): Promise<void> {
+  const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    const states = await Promise.all(liveGroups.map(async (group) => (await statesOf(connection, group))[0]));
+    const topics = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
+    for (const topic of topics) {
+      const partitions = (await admin.fetchTopicOffsets(topic)).map(({ partition, high, low }) => {
+        const read = states.map((state) => state?.offsets.find((one) => one.topic === topic && one.partition === partition)?.offset ?? BigInt(low));
+        return { partition, offset: String(read.reduce((lowest, offset) => (offset < lowest ? offset : lowest), BigInt(high))), low };
+      });
+      const behind = partitions.filter(({ offset, low }) => BigInt(offset) > BigInt(low));
+      if (behind.length > 0) await admin.deleteTopicRecords({ topic, partitions: behind });
+    }
+  } finally {
+    await admin.disconnect();
+  }
+}

@@ -1,0 +1,62 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startPostgres } from '@trunkline/local-services';
+import pg from 'pg';
+import { Appender } from '../drivers/postgres/appender.js';
+import { createPostgresDriver } from '../drivers/postgres/driver.js';
+import { migrateEventLog } from '../drivers/postgres/migrations.js';
+import { TopicCatalog } from '../drivers/postgres/topic-catalog.js';
+import { partitionOf } from '../partitioner.js';
+import type { Harness } from './harness.js';
+import { openDriver, sessionTimeoutMs } from './postgres-entry.js';
+
+const yearMs = 365 * 24 * 3_600_000;
+
+/** The log on a server of its own. */
+export async function startPostgresHarness(): Promise<Harness> {
+  const dataDir = join(mkdtempSync(join(tmpdir(), 'trunkline-event-log-')), 'pg');
+  let server = await startPostgres({ dataDir });
+  const { port, url } = server;
+  const pool = new pg.Pool({ connectionString: url, max: 12 });
+  pool.on('error', () => undefined);
+  await migrateEventLog(pool);
+  const catalog = new TopicCatalog(pool);
+  const keeper = createPostgresDriver({ pool });
+  return {
+    open: () => openDriver(url),
+    sessionTimeoutMs,
+    child: { module: fileURLToPath(new URL('../../dist/testing/postgres-entry.js', import.meta.url)), argument: url },
+    stopServer: () => server.stop(),
+    async startServer() {
+      server = await startPostgres({ dataDir, port });
+      if (server.port !== port) throw new Error(`the server came back on port ${server.port} instead of ${port}`);
+    },
+    async writeRudely(topic, record, { pauseMs, isRolledBack }) {
+      const client = await pool.connect();
+      try {
+        const { topicId, partitions } = await catalog.find(topic);
+        await client.query('BEGIN');
+        await new Appender(client, () => undefined).append([record], [{ topic, topicId, partition: partitionOf(record.key ?? Buffer.alloc(0), partitions) }]);
+        await wait(pauseMs);
+        await client.query(isRolledBack ? 'ROLLBACK' : 'COMMIT');
+      } finally {
+        client.release();
+      }
+    },
+    async applyRetention(liveGroups) {
+      await pool.query('UPDATE event_log.groups SET retired_at = clock_timestamp() WHERE NOT group_name = ANY ($1)', [liveGroups]);
+      await keeper.enforceRetention(Date.now() + yearMs);
+    },
+    hasGaplessOffsets: true,
+    async close() {
+      await keeper.close();
+      await pool.end();
+      await server.stop();
+      await rm(dirname(dataDir), { recursive: true, force: true });
+    },
+  };
+}
