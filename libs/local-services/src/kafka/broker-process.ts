@@ -26,6 +26,8 @@ export interface BrokerProcess {
 
 export function spawnBroker(cacheFolder: string, dataDir: string, extraFlags: readonly string[]): BrokerProcess {
   const pidFile = join(dataDir, PID_FILE);
+  // Of a broker that has ended; what it names would be taken for this one.
+  rmSync(pidFile, { force: true });
   const log = openSync(join(dataDir, LOG_FILE), 'a');
   const javaArguments = [...JVM_FLAGS, ...extraFlags, '-cp', classPath(cacheFolder), 'kafka.Kafka', join(dataDir, PROPERTIES_FILE)];
   const child = spawn('sh', ['-c', DIE_WITH_PARENT, 'sh', ...javaArguments], {
@@ -40,7 +42,6 @@ export function spawnBroker(cacheFolder: string, dataDir: string, extraFlags: re
   const exited = new Promise<number>((resolve) => {
     const settle = (code: number | null) => {
       exitCode = code ?? 137;
-      rmSync(pidFile, { force: true });
       resolve(exitCode);
     };
     child.once('exit', settle);

@@ -31,6 +31,8 @@ export function serverProperties(settings: BrokerSettings): string {
     'transaction.state.log.min.isr=1',
     'transaction.state.log.num.partitions=1',
     'group.initial.rebalance.delay.ms=0',
+    // 6 s by default; tests of killed and frozen members wait for a session to end.
+    'group.min.session.timeout.ms=1000',
     // Append time decides which chain version plans an event, so the broker's clock stamps every record.
     'log.message.timestamp.type=LogAppendTime',
     // The log cleaner takes its whole buffer (128 MB by default) at start.

@@ -10,6 +10,7 @@ import { toMessage, wireSize } from './wire.js';
 export class Appender {
   private readonly lanes = new Map<string, Lane>();
   private nextSpread = 0;
+  private openBytes = 0;
   private isClosed = false;
 
   constructor(
@@ -20,26 +21,34 @@ export class Appender {
 
   async append(topic: string, records: readonly LogRecord[]): Promise<readonly Position[]> {
     if (this.isClosed) throw LogClosed.because(`appending to ${topic}`);
-    const deadlineMs = performance.now() + this.settings.appendTimeoutMs;
     const sizes = records.map((record) => checkedSize(topic, record));
-    const partitions = await this.partitionsWithin(topic, deadlineMs);
-    const spread = (this.nextSpread += 1);
-    const dealt = records.map((record, index) => ({ record, bytes: sizes[index] ?? 0, partition: record.key === null ? (spread + index) % partitions : partitionOf(record.key, partitions) }));
-    const byLane = Map.groupBy(dealt.map((one, index) => ({ ...one, index })), ({ partition }) => this.laneOf(topic, partition));
-    for (const [lane, part] of byLane) {
-      // Refused whole and at once: memory stays bounded, and none of these records has left.
-      if (!lane.hasRoomFor(part.reduce((sum, { bytes }) => sum + bytes, 0))) throw LogUnavailable.because(`appending to ${topic}: too much is already waiting for the broker`);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    // Refused whole and at once: memory stays bounded while the broker is away, and none of these records has left.
+    if (this.openBytes > 0 && this.openBytes + bytes > this.settings.waitingBytesLimit) throw LogUnavailable.because(`appending to ${topic}: too much is already waiting for the broker`);
+    this.openBytes += bytes;
+    try {
+      return await this.deal(topic, records, sizes, performance.now() + this.settings.appendTimeoutMs);
+    } finally {
+      this.openBytes -= bytes;
     }
-    return new Promise((resolve, reject) => {
-      const waiter = new Waiter(topic, dealt.map(({ partition }) => partition), deadlineMs, resolve, reject);
-      for (const [lane, part] of byLane) lane.enqueue(part.map(({ record, partition, bytes, index }): Parcel => ({ message: toMessage(record, partition), partition, bytes, deadlineMs, settle: (result) => waiter.settle(index, result) })));
-    });
   }
 
   close(): void {
     this.isClosed = true;
     for (const lane of this.lanes.values()) lane.close(LogClosed.because('the log was closed while records were on their way'));
     this.lanes.clear();
+  }
+
+  private async deal(topic: string, records: readonly LogRecord[], sizes: readonly number[], deadlineMs: number): Promise<readonly Position[]> {
+    const partitions = await this.partitionsWithin(topic, deadlineMs);
+    if (this.isClosed) throw LogClosed.because(`appending to ${topic}`);
+    const spread = (this.nextSpread += 1);
+    const dealt = records.map((record, index) => ({ record, index, bytes: sizes[index] ?? 0, partition: record.key === null ? (spread + index) % partitions : partitionOf(record.key, partitions) }));
+    const byLane = Map.groupBy(dealt, ({ partition }) => this.laneOf(topic, partition));
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(topic, dealt.map(({ partition }) => partition), deadlineMs, resolve, reject);
+      for (const [lane, part] of byLane) lane.enqueue(part.map(({ record, partition, bytes, index }): Parcel => ({ message: toMessage(record, partition), partition, bytes, deadlineMs, settle: (result) => waiter.settle(index, result) })));
+    });
   }
 
   private laneOf(topic: string, partition: number): Lane {

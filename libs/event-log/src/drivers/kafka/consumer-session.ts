@@ -45,8 +45,7 @@ export class ConsumerSession {
       groupId: groupName,
       sessionTimeout: settings.sessionTimeoutMs,
       rebalanceTimeout: settings.rebalanceTimeoutMs,
-      // How soon a member hears of a rebalance, too.
-      heartbeatInterval: Math.min(1_000, settings.sessionTimeoutMs / 6),
+      heartbeatInterval: Math.min(settings.heartbeatIntervalMs, settings.sessionTimeoutMs / 3),
       minBytes: 1,
       maxBytes: MAX_FETCH_BYTES,
       maxBytesPerPartition: 1024 * 1024,
@@ -97,6 +96,8 @@ export class ConsumerSession {
   destroy(): void {
     this.isOver = true;
     this.client.destroy();
+    // Ends kafkajs's loops; without sockets it cannot tell the group.
+    this.consumer.disconnect().catch(() => undefined);
   }
 
   private listen(): void {
@@ -124,8 +125,7 @@ export class ConsumerSession {
 
   private end(reason: string): void {
     if (this.isOver) return;
-    this.isOver = true;
-    this.client.destroy();
+    this.destroy();
     this.events.ended(reason);
   }
 

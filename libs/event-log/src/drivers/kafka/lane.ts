@@ -31,7 +31,6 @@ const RESEND_AFTER_MS = 100;
 
 export class Lane {
   private readonly waiting: Parcel[] = [];
-  private waitingBytes = 0;
   private session: Session | null = null;
   private isSending = false;
   private isClosed = false;
@@ -42,15 +41,8 @@ export class Lane {
     private readonly onAcknowledged: (metadata: readonly RecordMetadata[], sentAtMs: number) => void,
   ) {}
 
-  hasRoomFor(bytes: number): boolean {
-    return this.waitingBytes + bytes <= this.settings.waitingBytesLimit;
-  }
-
   enqueue(parcels: readonly Parcel[]): void {
-    for (const parcel of parcels) {
-      this.waiting.push(parcel);
-      this.waitingBytes += parcel.bytes;
-    }
+    for (const parcel of parcels) this.waiting.push(parcel);
     if (!this.isSending) void this.sendAll();
   }
 
@@ -58,7 +50,6 @@ export class Lane {
   close(error: unknown): void {
     this.isClosed = true;
     for (const parcel of this.waiting.splice(0)) parcel.settle({ error });
-    this.waitingBytes = 0;
     this.endSession();
   }
 
@@ -77,7 +68,6 @@ export class Lane {
       const isFull = batch.length === BATCH_RECORDS || (batch.length > 0 && bytes + parcel.bytes > BATCH_BYTES);
       if (isFull) break;
       taken += 1;
-      this.waitingBytes -= parcel.bytes;
       if (parcel.deadlineMs <= now) parcel.settle({ error: new Error('it waited too long behind others') });
       else {
         batch.push(parcel);

@@ -6,12 +6,14 @@ export interface KafkaDriverOptions {
   readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string };
   /** After this an append rejects; a gateway takes less than its own answer may take (2 s), a background process more. */
   readonly appendTimeoutMs?: number;
-  /** Bytes waiting to be sent per lane; beyond it appends are refused at once, so memory stays bounded while the broker is away. */
+  /** Bytes of records not yet confirmed; beyond it appends are refused at once, so memory stays bounded while the broker is away. */
   readonly waitingBytesLimit?: number;
   /** One producer, one send in flight each; a partition always uses the same lane. */
   readonly lanesPerTopic?: number;
   /** The broker's own lower limit is 6 s by default. */
   readonly sessionTimeoutMs?: number;
+  /** Also how soon a member hears of a rebalance. */
+  readonly heartbeatIntervalMs?: number;
   readonly rebalanceTimeoutMs?: number;
   /** How long a fetch waits at the broker when there is nothing; also how long a paused or idle member takes to leave. */
   readonly fetchWaitMs?: number;
@@ -30,6 +32,7 @@ export function settingsOf(options: KafkaDriverOptions): Settings {
     waitingBytesLimit: 32 * 1024 * 1024,
     lanesPerTopic: 1,
     sessionTimeoutMs: 30_000,
+    heartbeatIntervalMs: 1_000,
     rebalanceTimeoutMs: 60_000,
     fetchWaitMs: 50,
     stallAfterMs: 15_000,

@@ -13,7 +13,7 @@ const TOPIC_RESOURCE = 2;
 
 /** Which topics there are, how they are set and how full they are. */
 export class Topics {
-  private readonly counts = new Map<string, { readonly partitions: number; readonly readAtMs: number }>();
+  private readonly counts = new Map<string, { readonly partitions: Promise<number>; readonly askedAtMs: number }>();
   private readonly ensured = new Set<string>();
 
   constructor(private readonly connection: AdminConnection) {}
@@ -35,12 +35,17 @@ export class Topics {
     }
   }
 
-  async partitionCount(topic: string): Promise<number> {
+  /** One question at a time per topic, however many appends wait for the answer. */
+  partitionCount(topic: string): Promise<number> {
     const known = this.counts.get(topic);
-    if (known !== undefined && performance.now() - known.readAtMs < COUNT_AGE_MS) return known.partitions;
-    const partitions = (await this.existing([topic])).get(topic);
-    if (partitions === undefined) throw TopicMissing.because(topic);
-    this.counts.set(topic, { partitions, readAtMs: performance.now() });
+    if (known !== undefined && performance.now() - known.askedAtMs < COUNT_AGE_MS) return known.partitions;
+    const partitions = this.existing([topic]).then((counts) => {
+      const count = counts.get(topic);
+      if (count === undefined) throw TopicMissing.because(topic);
+      return count;
+    });
+    this.counts.set(topic, { partitions, askedAtMs: performance.now() });
+    partitions.catch(() => this.counts.delete(topic));
     return partitions;
   }
 

@@ -1,0 +1,35 @@
+import { freePort } from '@trunkline/local-services';
+import { Appender } from './append.js';
+import { settingsOf } from './options.js';
+
+/** Nothing listens at the address: the broker is away. */
+describe('appending while the broker is away', () => {
+  async function appender(options: { readonly appendTimeoutMs: number; readonly waitingBytesLimit?: number }): Promise<Appender> {
+    return new Appender(settingsOf({ brokers: [`127.0.0.1:${await freePort()}`], ...options }), () => Promise.resolve(4), () => undefined);
+  }
+
+  const record = (bytes: number) => ({ key: Buffer.from('k'), value: Buffer.alloc(bytes), headers: [] });
+
+  it('is refused within the time allowed', async () => {
+    const away = await appender({ appendTimeoutMs: 300 });
+    const startedAt = performance.now();
+    await expect(away.append('topic', [record(1)])).rejects.toMatchObject({ code: 'event_log.unavailable' });
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    away.close();
+  });
+
+  it('is refused at once when too much is waiting already, and taken again when that is gone', async () => {
+    const away = await appender({ appendTimeoutMs: 300, waitingBytesLimit: 10_000 });
+    const waiting = away.append('topic', [record(9_000)]);
+    await expect(away.append('topic', [record(9_000)])).rejects.toMatchObject({ message: expect.stringContaining('already waiting') });
+    await expect(waiting).rejects.toMatchObject({ message: expect.not.stringContaining('already waiting') });
+    await expect(away.append('topic', [record(9_000)])).rejects.toMatchObject({ message: expect.not.stringContaining('already waiting') });
+    away.close();
+  });
+
+  it('refuses a record that no topic takes before it joins a batch', async () => {
+    const away = await appender({ appendTimeoutMs: 300 });
+    await expect(away.append('topic', [record(5_000_000)])).rejects.toMatchObject({ code: 'event_log.record_too_large' });
+    away.close();
+  });
+});

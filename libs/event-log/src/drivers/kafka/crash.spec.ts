@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isKafkaRequest } from '@trunkline/local-services';
+import { createEventLog } from '../../event-log.js';
+import type { EventLog, LogRecord } from '../../port.js';
+import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
+import { createKafkaDriver } from './kafka-driver.js';
+
+jest.setTimeout(120_000);
+
+const isFetch = isKafkaRequest(1);
+
+describe('a Kafka consumer in trouble', () => {
+  let broker: BrokerUnderTest;
+  const logs: EventLog[] = [];
+
+  beforeAll(async () => {
+    broker = await startBrokerUnderTest();
+  });
+
+  afterEach(() => Promise.all(logs.splice(0).map((log) => log.close())));
+  afterAll(() => broker.stop());
+
+  it('is unready after a crash inside kafkajs that kafkajs never restarts from, and is replaced', async () => {
+    const { log, topic, seen, health, crashes } = await consuming({ stallAfterMs: 30_000 });
+    await log.append(topic, [record('before')]);
+    await until(() => seen.has('before'));
+    // A fetch response cut short: kafkajs ends with a RangeError, which it treats as final.
+    await broker.proxy.failNextResponse('truncate', isFetch);
+    await until(() => crashes.length === 1);
+    expect(health()).toMatchObject({ ready: false, reason: expect.stringContaining('the consumer ended') });
+    await log.append(topic, [record('after')]);
+    await until(() => seen.has('after'));
+    expect(health()).toEqual({ ready: true });
+  });
+
+  it('is unready when its fetches stall, and is replaced because the broker answers others', async () => {
+    const { log, topic, seen, health, crashes } = await consuming({ stallAfterMs: 1_500 });
+    await log.append(topic, [record('before')]);
+    await until(() => seen.has('before'));
+    await broker.proxy.failNextResponse('silence', isFetch);
+    await until(() => !health().ready);
+    await log.append(topic, [record('after')]);
+    await until(() => seen.has('after'));
+    expect(crashes).toHaveLength(1);
+    await until(() => health().ready);
+  });
+
+  it('loses nothing that was acknowledged when the broker is killed under load, twice', async () => {
+    const { log, topic, seen } = await consuming({ stallAfterMs: 15_000 });
+    const acknowledged: string[] = [];
+    let isEnding = false;
+    const produce = async (worker: number): Promise<void> => {
+      for (let turn = 0; !isEnding; turn += 1) {
+        const values = Array.from({ length: 10 }, (_, index) => `${worker}:${turn}:${index}`);
+        try {
+          await log.append(topic, values.map(record));
+          acknowledged.push(...values);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'event_log.unavailable' });
+        }
+      }
+    };
+    const producing = Promise.all([0, 1, 2, 3, 4, 5].map(produce));
+    for (const downMs of [200, 3_000]) {
+      const before = acknowledged.length;
+      await until(() => acknowledged.length > before + 500);
+      await broker.kill();
+      await sleep(downMs);
+      await broker.restart();
+    }
+    const before = acknowledged.length;
+    await until(() => acknowledged.length > before + 500);
+    isEnding = true;
+    await producing;
+    await until(() => acknowledged.every((value) => seen.has(value)));
+    expect(acknowledged.filter((value) => !seen.has(value))).toEqual([]);
+  });
+
+  let count = 0;
+
+  async function consuming({ stallAfterMs }: { readonly stallAfterMs: number }) {
+    const topic = `crash-${(count += 1)}`;
+    const driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 2_000, sessionTimeoutMs: 10_000, stallAfterMs });
+    const crashes: string[] = [];
+    const log = createEventLog({
+      ...driver,
+      join: (request, events) => driver.join(request, { assigned: (all) => events.assigned(all), revoked: (all, how) => events.revoked(all, how), deliver: (one, records) => events.deliver(one, records), crashed: (reason) => {
+        crashes.push(reason);
+        events.crashed(reason);
+      } }),
+    });
+    logs.push(log);
+    await log.ensureTopics([{ name: topic, partitions: 4, retentionMs: 3_600_000 }]);
+    const seen = new Set<string>();
+    const consumption = await log.consume({ mode: 'batch', group: `g-${topic}`, topics: [topic], maxRecords: 500, handleBatch: (records) => {
+      for (const { value } of records) seen.add(String(value));
+      return Promise.resolve(records.map(() => ({ kind: 'done' as const })));
+    } });
+    return { log, topic, seen, crashes, health: () => consumption.health() };
+  }
+});
+
+function record(value: string): LogRecord {
+  return { key: Buffer.from(value), value: Buffer.from(value), headers: [] };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 40_000; !condition(); await sleep(10)) {
+    if (performance.now() > deadline) throw new Error(`not within 40 s: ${condition.toString()}`);
+  }
+}

@@ -1,0 +1,114 @@
+import { isKafkaRequest } from '@trunkline/local-services';
+import { Kafka, Partitioners, logLevel } from 'kafkajs';
+import type { LogDriver } from '../../driver.js';
+import type { LogRecord, StoredRecord } from '../../port.js';
+import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
+import { createKafkaDriver } from './kafka-driver.js';
+
+jest.setTimeout(60_000);
+
+const isProduce = isKafkaRequest(0);
+const KEY = Buffer.from('one partition');
+
+describe('when the answer to a produce request is lost after the broker has stored the records', () => {
+  let broker: BrokerUnderTest;
+  let driver: LogDriver;
+  let topic = '';
+  let topics = 0;
+
+  beforeAll(async () => {
+    broker = await startBrokerUnderTest();
+  });
+
+  beforeEach(async () => {
+    topic = `t-${(topics += 1)}`;
+    driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 10_000 });
+    await driver.ensureTopics([{ name: topic, partitions: 1, retentionMs: 3_600_000 }]);
+    // Connects, so that the next produce request is the one meant.
+    await driver.append(topic, [record('first')]);
+  });
+
+  afterEach(() => driver.close());
+  afterAll(() => broker.stop());
+
+  it('a lane keeps every acknowledged record, once and in order', async () => {
+    const happened = broker.proxy.failNextResponse('drop', isProduce);
+    const appends = ['A', 'B', 'C', 'D', 'E'].map((value) => driver.append(topic, [record(value)]));
+    const positions = (await Promise.all(appends)).flat();
+    await happened;
+    const stored = await readAll(broker, topic, 6);
+    expect(stored.map(({ value }) => String(value))).toEqual(['first', 'A', 'B', 'C', 'D', 'E']);
+    expect(positions.map(({ offset }) => offset)).toEqual([1n, 2n, 3n, 4n, 5n]);
+  });
+
+  it('a lane whose send was given up on resends with a new session and loses nothing that follows', async () => {
+    await driver.close();
+    driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 1_000 });
+    await driver.append(topic, [record('second')]);
+    broker.proxy.pause();
+    await expect(driver.append(topic, [record('A')])).rejects.toMatchObject({ code: 'event_log.unavailable' });
+    broker.proxy.resume();
+    await expect(appendUntilTaken(driver, topic, record('B'))).resolves.toBeUndefined();
+    await driver.append(topic, [record('C')]);
+    const values = (await readAll(broker, topic, 4)).map(({ value }) => String(value));
+    expect(values.filter((value) => value !== 'A')).toEqual(['first', 'second', 'B', 'C']);
+  });
+
+  /** Why lanes exist. The day this fails, kafkajs has been corrected and one shared producer will do. */
+  it('one idempotent producer with concurrent sends acknowledges records that are not in the log', async () => {
+    const kafka = new Kafka({ brokers: [...broker.brokers], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 50, retries: 50, maxRetryTime: 500 } });
+    const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
+    await producer.connect();
+    await producer.send({ topic, messages: [{ key: KEY, value: 'second' }] });
+    const happened = broker.proxy.failNextResponse('drop', isProduce);
+    const sends = ['A', 'B'].map((value) => producer.send({ topic, messages: [{ key: KEY, value }] }));
+    const answers = await Promise.all(sends);
+    await happened;
+    await producer.disconnect();
+    expect(answers.flat().map(({ errorCode }) => errorCode)).toEqual([0, 0]);
+    const stored = (await readAll(broker, topic, 4)).map(({ value }) => String(value));
+    expect(new Set(stored).size).toBeLessThan(4);
+  });
+});
+
+function record(value: string): LogRecord {
+  return { key: KEY, value: Buffer.from(value), headers: [] };
+}
+
+async function appendUntilTaken(driver: LogDriver, topic: string, one: LogRecord): Promise<void> {
+  for (const deadline = performance.now() + 15_000; ; ) {
+    try {
+      await driver.append(topic, [one]);
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+  }
+}
+
+/** Everything in the topic once it holds so many records; a moment later nothing more may have come. */
+async function readAll(broker: BrokerUnderTest, topic: string, expected: number): Promise<readonly StoredRecord[]> {
+  const driver = createKafkaDriver({ brokers: broker.brokers });
+  const seen: StoredRecord[] = [];
+  const [figures] = await Promise.all([driver.ensureTopics([{ name: topic, partitions: 1, retentionMs: 3_600_000 }]).then(() => driver.topics())]);
+  const total = Number(figures[0]?.records ?? 0n);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${seen.length} of ${total} records came`)), 20_000);
+    driver
+      .join({ group: `g-${topic}-${Math.random()}`, topics: [topic], fetchRecords: 100 }, {
+        assigned: () => undefined,
+        revoked: () => Promise.resolve(),
+        crashed: (reason) => reject(new Error(reason)),
+        deliver: (_, records) => {
+          seen.push(...records);
+          if (seen.length >= Math.max(total, expected - 1)) {
+            clearTimeout(timer);
+            resolve();
+          }
+        },
+      })
+      .catch(reject);
+  });
+  await driver.close();
+  return seen;
+}
