@@ -109,6 +109,14 @@ describe('a data folder', () => {
     await other.end();
   });
 
+  it('is left alone when the port is taken', async () => {
+    const holder = await Simulation.start({ provider: 'genesys' });
+    const port = Number(new URL(holder.url).port);
+    await expect(Simulation.start({ provider: 'genesys', dataDir, port })).rejects.toMatchObject({ code: 'simulator.port_taken' });
+    await (await Simulation.start({ provider: 'genesys', dataDir })).stop();
+    await holder.end();
+  });
+
   it('ends with its parent when asked to', async () => {
     const { child } = await spawnSimulator(entry, ['genesys', '--data', dataDir, '--stop-with-parent']);
     const ended = once(child, 'exit');

@@ -63,6 +63,7 @@ export class Journal {
       for (let written = 0; written < bytes.length; ) written += writeSync(this.descriptor, bytes, written);
     } catch (error) {
       this.failure = error instanceof Error ? error : new Error(String(error));
+      process.stderr.write(`the simulator's journal cannot be written (${this.failure.message}): every call is cut from now on; make room and start it again\n`);
     }
   }
 }

@@ -74,6 +74,12 @@ describe('Salesforce records', () => {
     expect((await salesforce.ask('PUT', `${data}/sobjects/Task`, {})).status).toBe(405);
   });
 
+  it('lists its versions without a token, with or without a slash at the end', async () => {
+    for (const path of ['/services/data/', '/services/data']) expect(await (await fetch(salesforce.url + path)).json()).toContainEqual({ label: "Winter '27", url: data, version: '68.0' });
+    expect((await salesforce.ask('GET', '/services/data/v99.0/limits')).status).toBe(404);
+    expect((await salesforce.ask('GET', `${data}/limits`)).json).toMatchObject({ DailyApiRequests: { Max: 100_000, Remaining: 99_998 } });
+  });
+
   it('describes what may be mapped, and which field can carry our reference', async () => {
     const { fields } = (await salesforce.ask('GET', `${data}/sobjects/Task/describe`)).json;
     const reference = (fields as Loose).map((field) => field).find((field) => String(field['name']) === 'Trunkline_Reference__c');

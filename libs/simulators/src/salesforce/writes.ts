@@ -29,7 +29,7 @@ export function createRecord(call: Call, world: World, object: SalesforceObject,
   const ordinal = world.store.createdCount(object.name) + 1;
   const id = recordId(object.keyPrefix, ordinal);
   const now = dateTime(call.at);
-  const defaults = Object.fromEntries(object.fields.map((field) => [field.name, field.default ?? null]));
+  const defaults = Object.fromEntries(object.fields.filter((field) => field.default !== undefined).map((field) => [field.name, field.default]));
   const numbered = object.autoNumber === undefined ? {} : { [object.autoNumber]: String(1_000 + ordinal).padStart(8, '0') };
   const record = derived(object, { ...defaults, OwnerId: ownerId, ...fields, ...numbered, Id: id, IsDeleted: false, CreatedDate: now, LastModifiedDate: now, SystemModstamp: now });
   world.commit(call, { kind: 'created', recordType: object.name, recordId: id, body: { ...body, ...key }, record });
