@@ -1,0 +1,125 @@
+/** What no import graph and no linter sees: rules over the files of the repository as text. Plain TypeScript that Node runs as it is. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, join, relative, sep } from 'node:path';
+
+export interface Problem {
+  readonly rule: string;
+  /** `path` or `path:line`. */
+  readonly at: string;
+  readonly says: string;
+}
+
+interface TextFile {
+  /** From the root, with `/`. */
+  readonly path: string;
+  readonly lines: readonly string[];
+}
+
+interface TreeRule {
+  readonly name: string;
+  readonly says: string;
+  /** One answer per offending place: a line number, or 0 for the file as such. */
+  readonly find: (file: TextFile) => readonly number[];
+}
+
+const notOurs = new Set(['node_modules', 'dist', '.git', '.nx', '.trunkline', '.cache', 'coverage']);
+const textual = /\.(?:ts|tsx|mts|mjs|cjs|js|json|md|ya?ml|sh|sql|html|css|env|npmrc)$|(?:^|\/)(?:Dockerfile|\.npmrc|\.gitignore|run)$/;
+
+export const treeRules: readonly TreeRule[] = [
+  {
+    name: 'no-machine-path',
+    says: 'a path of somebody’s machine; make it relative, or read it from the environment',
+    // The official image's own user lives in /home/node.
+    find: linesMatching(/(?:^|[\s"'`(=:])(?:\/(?:home|Users)\/(?!node\b)[\w.-]+|\/root\/[\w.]|\/work\/|[A-Z]:\\\\?Users\\)/),
+  },
+  {
+    name: 'no-registry-host',
+    says: 'a package registry by its address; the user’s own npm and Maven settings decide',
+    find: linesMatching(/https?:\/\/[^\s"']*(?:registry\.|repo\d?\.maven|maven\.org|artifactory|\/nexus|verdaccio|npmjs\.(?:org|com))|"resolved":\s*"https?:/i),
+  },
+  {
+    name: 'no-focused-test',
+    says: 'a focused test: the others would not run',
+    find: inSpecs(linesMatching(/\b(?:it|test|describe)(?:\.\w+)?\.only\b|^\s*(?:fit|fdescribe)\s*\(/)),
+  },
+  {
+    name: 'no-skipped-test',
+    says: 'a skipped test; only a missing outside service may skip one, by `… ? describe : describe.skip`',
+    find: inSpecs(linesMatching(/^(?!.*\?.*:\s*(?:it|test|describe)\.skip\b).*\b(?:(?:it|test|describe)(?:\.\w+)?\.(?:skip|todo|failing)\b|(?:^|\s)(?:xit|xtest|xdescribe)\s*\()/)),
+  },
+  {
+    name: 'no-empty-name',
+    says: 'a name that says nothing (utils, common, helpers, manager); name what it does',
+    find: ({ path }) => (isSource(path) && path.split('/').some((part) => /(?:^|[-.])(?:utils?|commons?|helpers?|managers?|misc)(?:[-.]|$)/i.test(part)) ? [0] : []),
+  },
+  {
+    name: 'no-noise-suffix',
+    says: 'a suffix for something that is no Nest role',
+    find: ({ path }) => (isSource(path) && /\.(?:interface|type|types|constants?|util|enum|model)\.ts$/.test(path) ? [0] : []),
+  },
+  {
+    name: 'no-enum',
+    says: 'an enum; use a union of strings',
+    find: inSource(linesMatching(/^\s*(?:export\s+)?(?:declare\s+)?(?:const\s+)?enum\s+\w+\s*\{/)),
+  },
+  {
+    name: 'named-exports',
+    says: 'a wildcard re-export; name what leaves the lib (types may go together)',
+    find: (file) => (/(?:^|\/)libs\/[^/]+\/src\/(?:testing\/)?index\.ts$/.test(file.path) ? linesMatching(/^export \* /)(file) : []),
+  },
+  {
+    name: 'no-tracker-code',
+    says: 'a ticket or review number; give the reason instead',
+    find: linesMatching(/\b(?:issue|ticket|PR|pull request)s? ?#\d+|\bJIRA-\d+|\b(?:TODO|FIXME)\b/i),
+  },
+  {
+    name: 'exact-versions',
+    says: 'a version range; pin it exactly',
+    find: (file) => (basename(file.path) === 'package.json' ? linesMatching(/"(?:[\^~]|[<>]=?|\*)[^"]*"\s*,?\s*$/)(file).filter((line) => /^\s*"[@\w./-]+":/.test(file.lines[line - 1] ?? '') && !/"(?:workspaces|files|node|npm)"/.test(file.lines[line - 1] ?? '')) : []),
+  },
+];
+
+/** Everything wrong below `root`; `leaveOut` are folders from the root. */
+export function checkTree(root: string, leaveOut: readonly string[] = []): readonly Problem[] {
+  const files = filesBelow(root, root, leaveOut);
+  return [...files.flatMap(checkFile), ...withoutReadme(root)];
+}
+
+export function checkFile(file: TextFile): readonly Problem[] {
+  return treeRules.flatMap(({ name, says, find }) => find(file).map((line) => ({ rule: name, at: line === 0 ? file.path : `${file.path}:${line}`, says })));
+}
+
+/** Every app and lib explains itself on one screen. */
+function withoutReadme(root: string): readonly Problem[] {
+  return ['apps', 'libs']
+    .filter((kind) => existsSync(join(root, kind)))
+    .flatMap((kind) => readdirSync(join(root, kind), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => `${kind}/${entry.name}`))
+    .filter((folder) => existsSync(join(root, folder, 'package.json')) && !existsSync(join(root, folder, 'README.md')))
+    .map((folder) => ({ rule: 'readme', at: folder, says: 'no README.md: purpose, promises it keeps, who calls it' }));
+}
+
+function filesBelow(root: string, folder: string, leaveOut: readonly string[]): TextFile[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const full = join(folder, entry.name);
+    const path = relative(root, full).split(sep).join('/');
+    if (notOurs.has(entry.name) || leaveOut.includes(path)) return [];
+    if (entry.isDirectory()) return filesBelow(root, full, leaveOut);
+    return entry.isFile() && textual.test(path) ? [{ path, lines: readFileSync(full, 'utf8').split('\n') }] : [];
+  });
+}
+
+function linesMatching(pattern: RegExp): TreeRule['find'] {
+  return ({ lines }) => lines.flatMap((line, index) => (pattern.test(line) ? [index + 1] : []));
+}
+
+function inSource(find: TreeRule['find']): TreeRule['find'] {
+  return (file) => (isSource(file.path) ? find(file) : []);
+}
+
+function inSpecs(find: TreeRule['find']): TreeRule['find'] {
+  return (file) => (file.path.endsWith('.spec.ts') ? find(file) : []);
+}
+
+function isSource(path: string): boolean {
+  return /(?:^|\/)(?:apps|libs)\/.*\.(?:ts|tsx|mjs)$/.test(path);
+}
