@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { StepState } from '@trunkline/chain';
 import { configChangesTopic, deadLettersTopic, eventTopics, resultsTopic } from '@trunkline/contracts';
 import type { EventLog, RecordOutcome, StoredRecord } from '@trunkline/event-log';
 import type { Databases } from '@trunkline/storage';
@@ -13,19 +14,22 @@ import type { FlushSurroundings } from './flush/transaction.js';
 import { Gates } from './gate/gates.js';
 import { Outbox } from './outbox.js';
 import { ChainBook } from './plan/chain-book.js';
+import { compileInputs } from './plan/compile-inputs.js';
 import type { CompileChain } from './plan/compile.js';
 import { itemOf } from './record/read.js';
 import { defaultSettings, type LedgerSettings } from './settings.js';
 import { leaseBacklog, readGates } from './tick/backlog.js';
 import { claimDue, claimGivenUp } from './tick/due.js';
 import { forgetDispatches, findOverdue, readOpenSteps } from './tick/sweeper.js';
+import { redriveRecords } from './tick/redrive-records.js';
+import { clearOld } from './tick/retention.js';
 import { Timetable } from './tick/timetable.js';
 
 export interface LedgerOptions {
   readonly databases: Pick<Databases, 'system'>;
   readonly eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs'>;
   readonly catalogue: ActionCatalogue;
-  readonly compile: CompileChain;
+  readonly compile?: CompileChain;
   readonly instance?: string;
   readonly clock?: LedgerClock;
   readonly random?: () => number;
@@ -48,6 +52,13 @@ export interface Ledger {
   /** One pass each, as the timers make them. Each resolves when what it found is in the database. */
   readonly passes: LedgerPasses;
   figures(): LedgerFigures;
+  /** For metrics: closed gates as this process sees them, steps that wait as the database has them. */
+  measure(): Promise<LedgerMeasures>;
+}
+
+export interface LedgerMeasures {
+  readonly gates: readonly { readonly provider: string; readonly reason: string; readonly count: number }[];
+  readonly work: readonly { readonly state: StepState; readonly count: number }[];
 }
 
 export interface LedgerPasses {
@@ -59,6 +70,8 @@ export interface LedgerPasses {
   outbox(): Promise<number>;
   /** Commands nobody has answered in time. */
   sweep(): Promise<number>;
+  /** Ended runs and calls past their keeping. */
+  retention(): Promise<number>;
 }
 
 export interface LedgerFigures {
@@ -83,7 +96,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     instance: options.instance ?? `ledger-${process.pid}-${randomUUID().slice(0, 8)}`,
     settings,
     catalogue: options.catalogue,
-    chains: new ChainBook(options.compile),
+    chains: new ChainBook(options.compile ?? compileInputs),
     gates: new Gates(settings.gateCap, random),
     runs: createRunCache(settings.cachedRuns, cachedBytes),
   };
@@ -94,7 +107,7 @@ class RunningLedger implements Ledger {
   readonly topics = [...eventTopics, resultsTopic, deadLettersTopic, configChangesTopic];
   readonly group = 'ledger';
   readonly maxRecords: number;
-  readonly passes: LedgerPasses = { due: () => this.due(), gates: () => this.gatesPass(), outbox: () => this.outbox.recover(), sweep: () => this.sweep() };
+  readonly passes: LedgerPasses = { due: () => this.due(), gates: () => this.gatesPass(), outbox: () => this.outbox.recover(), sweep: () => this.sweep(), retention: () => this.retention() };
   private readonly outbox: Outbox;
   private readonly loop: FlushLoop;
   private readonly timetable: Timetable;
@@ -131,6 +144,7 @@ class RunningLedger implements Ledger {
         outbox: { everyMs: Math.min(500, around.settings.resendAfterMs), work: () => this.outbox.recover() },
         sweep: { everyMs: around.settings.gatePollMs, work: () => this.sweep() },
         clock: { everyMs: around.settings.clockPollMs, work: () => around.clock.measure() },
+        retention: { everyMs: around.settings.retentionPollMs, work: () => this.retention() },
         recount: { everyMs: around.settings.gatePollMs, work: () => this.recount() },
       },
       report,
@@ -168,6 +182,23 @@ class RunningLedger implements Ledger {
     };
   }
 
+  async measure(): Promise<LedgerMeasures> {
+    const nowMs = this.around.clock.nowMs();
+    const gates = this.around.gates.all();
+    const closed = Map.groupBy(gates.filter((gate) => gate.closedBecause(nowMs) !== null), (gate) => `${gate.facts?.provider ?? ''} ${gate.closedBecause(nowMs) ?? ''}`);
+    const { rows } = await this.around.databases.system.query<{ kind: string; count: number }>('select kind, count(*)::int as count from due_work group by kind');
+    const waiting = (...kinds: string[]): number => rows.filter((row) => kinds.includes(row.kind)).reduce((sum, row) => sum + row.count, 0);
+    return {
+      gates: [...closed].map(([name, group]) => ({ provider: name.slice(0, name.indexOf(' ')), reason: name.slice(name.indexOf(' ') + 1), count: group.length })),
+      work: [
+        { state: 'ready', count: waiting('gate', 'turn') },
+        { state: 'deferred', count: waiting('wake') },
+        { state: 'unknown', count: waiting('look-up') },
+        { state: 'sent', count: gates.reduce((sum, gate) => sum + gate.inFlight.size, 0) },
+      ],
+    };
+  }
+
   private async finish(): Promise<void> {
     await this.timetable.stop();
     await this.loop.idle();
@@ -187,9 +218,15 @@ class RunningLedger implements Ledger {
     const { databases, settings } = this.around;
     const claimed = await claimDue(databases, settings.leaseMs, settings.flushItems);
     const givenUp = await claimGivenUp(databases, settings.flushItems);
+    await redriveRecords(databases, this.options.eventLog, claimed.letters);
     await this.loop.submit([...claimed.items, ...givenUp]);
     if (claimed.items.length === settings.flushItems) this.timetable.hurry('due');
     return claimed.items.length + givenUp.length;
+  }
+
+  private retention(): Promise<number> {
+    const { databases, settings } = this.around;
+    return clearOld(databases, { runsDays: settings.keepRunsDays, callsDays: settings.keepCallsDays });
   }
 
   private async gatesPass(): Promise<number> {

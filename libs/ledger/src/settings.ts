@@ -21,6 +21,9 @@ export interface LedgerSettings {
   readonly cachedRuns: number;
   /** Repeats of a flush after 40P01 or 40001 before its records are handed back. */
   readonly conflictRepeats: number;
+  readonly keepRunsDays: number;
+  readonly keepCallsDays: number;
+  readonly retentionPollMs: number;
 }
 
 const day = 24 * 60 * 60 * 1000;
@@ -38,4 +41,7 @@ export const defaultSettings: LedgerSettings = {
   gateCap: 512,
   cachedRuns: 5_000,
   conflictRepeats: 20,
+  keepRunsDays: 30,
+  keepCallsDays: 14,
+  retentionPollMs: day / 4,
 };

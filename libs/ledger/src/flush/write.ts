@@ -20,10 +20,10 @@ export interface Writing {
  */
 const statement = `
 with fresh as (
-  insert into runs (organisation_id, run_id, root_run_id, root_accepted_at, event_type, subject_hash, digest, chain_event_type, chain_assistant_id, chain_version, accepted_at, state, steps, carried, finished_at)
+  insert into runs (organisation_id, run_id, root_run_id, root_accepted_at, event_type, subject_hash, digest, chain_event_type, chain_assistant_id, chain_version, accepted_at, planned_at, state, steps, carried, finished_at)
   select n.organisation_id, n.run_id, n.run_id, to_timestamp(n.accepted_at / 1000), n.event_type, n.subject_hash, n.digest, n.chain_event_type, n.chain_assistant_id, n.chain_version,
-    to_timestamp(n.accepted_at / 1000), n.state, n.steps, convert_to(n.carried, 'UTF8'), case when n.finished then clock_timestamp() end
-  from json_to_recordset($1::json) n(organisation_id uuid, run_id uuid, accepted_at float8, event_type text, subject_hash text, digest text, chain_event_type text, chain_assistant_id text, chain_version integer, state text, steps text, carried text, finished boolean)
+    to_timestamp(n.accepted_at / 1000), statement_timestamp() + n.place * interval '1 microsecond', n.state, n.steps, convert_to(n.carried, 'UTF8'), case when n.finished then clock_timestamp() end
+  from json_to_recordset($1::json) n(organisation_id uuid, run_id uuid, accepted_at float8, place integer, event_type text, subject_hash text, digest text, chain_event_type text, chain_assistant_id text, chain_version integer, state text, steps text, carried text, finished boolean)
   on conflict (organisation_id, run_id) do nothing
   returning organisation_id, run_id
 ), events as (
@@ -90,7 +90,7 @@ export async function writeAll(client: PoolClient, writing: Writing): Promise<Re
     name: 'flush',
     text: statement,
     values: [
-      JSON.stringify(fresh.map(freshRow)),
+      JSON.stringify(fresh.map((decision) => freshRow(decision, writing.decisions.indexOf(decision)))),
       JSON.stringify(fresh.map(eventRow)),
       JSON.stringify(moved.map(movedRow)),
       JSON.stringify(writing.decisions.flatMap(attemptRows)),
@@ -133,12 +133,14 @@ function stateColumns(decision: Decision): Record<string, unknown> {
   return { state, steps: encodeSteps(steps), carried: encodeCarried(steps), finished: state !== 'running' && state !== 'parked' };
 }
 
-function freshRow(decision: Decision): Record<string, unknown> {
+/** `place`: rows are inserted in the order of their keys, and `planned_at` keeps the order of planning. */
+function freshRow(decision: Decision, place: number): Record<string, unknown> {
   const { row } = decision.loaded;
   return {
     ...keyColumns(decision),
     ...stateColumns(decision),
     accepted_at: row.run.acceptedAtMs,
+    place,
     event_type: row.eventType,
     subject_hash: row.subjectHash,
     digest: row.digest,
