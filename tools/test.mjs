@@ -51,7 +51,7 @@ async function startServices() {
 
 async function runJest({ databaseServer, brokers }) {
   const reportFile = join(room, 'jest.json');
-  const environment = { ...process.env, TEST_DATABASE_SERVER: databaseServer, FORCE_COLOR: process.env.CI ? '0' : (process.env.FORCE_COLOR ?? '') };
+  const environment = { ...process.env, TEST_DATABASE_SERVER: databaseServer, ...(process.stderr.isTTY && !process.env.CI ? {} : { NO_COLOR: '1', FORCE_COLOR: '0' }) };
   if (brokers) environment.KAFKA_BROKERS = brokers;
   const words = ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js'), '-c', join(root, 'jest.config.mjs'), '--maxWorkers=2', '--json', `--outputFile=${reportFile}`, ...(process.env.CI ? ['--ci'] : []), ...only];
   const child = spawn(process.execPath, words, { cwd: root, env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
