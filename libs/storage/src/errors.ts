@@ -14,6 +14,27 @@ export const StorageFull = defineError('storage.full', {
   fix: 'Free disk space on the database server; nothing was written, repeating is safe.',
 });
 
+export const StorageRefused = defineError('storage.refused', {
+  class: 'usage',
+  http: 503,
+  title: 'The database refuses us',
+  fix: 'Check user, password and database name in DATABASE_URL.',
+});
+
+export const NotMigrated = defineError('storage.not_migrated', {
+  class: 'usage',
+  http: 503,
+  title: 'The database has not been prepared for Trunkline, or for this login',
+  fix: 'Run the migrations with this login once (every app does at start); a login that must not migrate needs `grant app_tenant, app_system, app_log to` it.',
+});
+
+export const ServerTooOld = defineError('storage.server_too_old', {
+  class: 'usage',
+  http: 503,
+  title: 'The PostgreSQL server is too old',
+  fix: 'Use PostgreSQL 15.3 or newer: older ones may apply the row policy of another role (CVE-2023-2455).',
+});
+
 export const MigrationFailed = defineError('storage.migration_failed', {
   class: 'bug',
   http: 500,

@@ -10,7 +10,7 @@ export { tenantFreeTable, tenantTable } from './tenant-table.js';
 export type { DatabaseClock } from './clock.js';
 export { databaseClock } from './clock.js';
 export { isDatabaseAway } from './failure.js';
-export { MigrationFailed, OrganisationInvalid, SchemaUnknown, StorageFull, StorageUnavailable } from './errors.js';
+export { MigrationFailed, NotMigrated, OrganisationInvalid, SchemaUnknown, ServerTooOld, StorageFull, StorageRefused, StorageUnavailable } from './errors.js';
 export type { DataSourceOptions } from './control-plane/data-source.js';
 export { inTenantRepositories, openDataSource } from './control-plane/data-source.js';
 export type { ApiKey, ChainVersion, Integration, Organisation } from './control-plane/entities.js';

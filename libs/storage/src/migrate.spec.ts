@@ -99,6 +99,29 @@ describe('migrate', () => {
     }
   });
 
+  it('says that the login or the database name is wrong, without the password', async () => {
+    const wrong = new URL(url);
+    wrong.password = 'hunter2';
+    await expect(migrate(wrong.toString())).rejects.toMatchObject({ code: 'storage.refused', message: expect.not.stringContaining('hunter2') });
+    const nowhere = new URL(url);
+    nowhere.pathname = '/nowhere';
+    await expect(migrate(nowhere.toString())).rejects.toMatchObject({ code: 'storage.refused', detail: expect.stringContaining('nowhere') });
+  });
+
+  it('says that a login may not use the roles', async () => {
+    await admin.query(`create role ${name}_stranger login password 'x'`);
+    const address = new URL(url);
+    address.username = `${name}_stranger`;
+    address.password = 'x';
+    const databases = openDatabases(address.toString());
+    try {
+      await expect(inTenant(databases, '00000000-0000-4000-8000-000000000000', async () => undefined)).rejects.toMatchObject({ code: 'storage.not_migrated' });
+    } finally {
+      await databases.close();
+      await admin.query(`drop role ${name}_stranger`);
+    }
+  });
+
   it('says that the database is away', async () => {
     const nobody = 'postgres://postgres:x@127.0.0.1:1/none';
     await expect(migrate(nobody)).rejects.toMatchObject({ code: 'storage.unavailable' });

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import type { Logger } from 'typeorm';
 import { DataSource } from 'typeorm';
-import { MigrationFailed, SchemaUnknown } from './errors.js';
+import { MigrationFailed, SchemaUnknown, ServerTooOld } from './errors.js';
 import { classifyFailure } from './failure.js';
 import type { Migration } from './migration.js';
 import { migrationClass, recordedName } from './migration.js';
@@ -14,6 +14,9 @@ export interface MigrateOptions {
 
 /** TypeORM would print a failure that is thrown anyway. */
 const silent: Logger = { logQuery: () => undefined, logQueryError: () => undefined, logQuerySlow: () => undefined, logSchemaBuild: () => undefined, logMigration: () => undefined, log: () => undefined };
+
+/** 15.3, as `server_version_num` has it. */
+const oldestServer = 150_003;
 
 /** Session lock; the server frees it when the process that migrates is killed. */
 const migrationLock = 7_219_884_101;
@@ -28,6 +31,7 @@ export async function migrate(databaseUrl: string, { onProgress, migrations = re
   lost.catch(() => undefined); // awaited only while migrations run
   try {
     await lock.connect();
+    await checkServer(lock);
     await waitForLock(lock, onProgress);
     return { applied: await Promise.race([run(databaseUrl, migrations, onProgress), lost]) };
   } catch (error) {
@@ -35,6 +39,11 @@ export async function migrate(databaseUrl: string, { onProgress, migrations = re
   } finally {
     await lock.end().catch(() => undefined); // an already broken connection holds no lock
   }
+}
+
+async function checkServer(client: Client): Promise<void> {
+  const { rows } = await client.query<{ number: string; name: string }>(`select current_setting('server_version_num') as number, current_setting('server_version') as name`);
+  if (Number(rows[0]?.number) < oldestServer) throw ServerTooOld.because(`it is ${rows[0]?.name}`);
 }
 
 async function waitForLock(client: Client, onProgress: MigrateOptions['onProgress']): Promise<void> {
