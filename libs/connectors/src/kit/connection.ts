@@ -171,10 +171,11 @@ export class Connection {
       const request = { ...built, headers: { ...built.headers, ...how.headers, ...signed.headers }, deadline, ...(how.mayWrite === undefined ? {} : { mayWrite: how.mayWrite }) };
       const exchange = await trace.of(request, () => this.parts.send(request));
       const verdict = judge(this.provider, exchange, this.parts.nowMs());
+      trace.hasFreshToken ||= signed.isFresh;
       const isRefusedToken = verdict.kind === 'refused' && verdict.treatment.kind === 'auth' && verdict.treatment.refresh;
       if (isRefusedToken) signed.drop();
       const isSafe = verdict.kind === 'refused' && (verdict.provesNothingWritten || call.method === 'GET' || how.isWriteProven === true);
-      if (!isRefusedToken || isRetry || signed.isFresh || !isSafe) return { kind: 'verdict', verdict };
+      if (!isRefusedToken || isRetry || trace.hasFreshToken || !isSafe) return { kind: 'verdict', verdict };
     }
   }
 
@@ -198,9 +199,10 @@ type Signed =
   | { readonly kind: 'signed'; readonly headers: Readonly<Record<string, string>>; readonly isFresh: boolean; drop(): void }
   | { readonly kind: 'no-token'; readonly failure: TokenFailure };
 
-/** Remembers the last call for the attempt's record. */
+/** What one attempt has done so far: its last call, for the record, and whether a token was fetched for it. */
 class Trace {
   last: ProviderCall | null = null;
+  hasFreshToken = false;
 
   constructor(
     private readonly provider: Provider,

@@ -13,7 +13,7 @@ export interface BuiltRequest {
 /** Throws `TemplateGap` when the input lacks a value, `integration.settings_incomplete` when the settings do. */
 export function buildRequest(baseUrl: readonly string[], call: CallTemplate, scope: Scope): BuiltRequest {
   const base = baseAddress(baseUrl, scope);
-  const url = new URL(base.href.replace(/\/+$/, '') + renderText(call.path, scope, encodeURIComponent));
+  const url = new URL(base.href.replace(/\/+$/, '') + renderText(call.path, scope, pathSegment));
   for (const [name, template] of Object.entries(call.query ?? {})) url.searchParams.append(name, renderText(template, scope));
   const headers: Record<string, string> = { accept: 'application/json' };
   for (const [name, template] of Object.entries(call.headers ?? {})) headers[name] = headerText(renderText(template, scope));
@@ -31,6 +31,12 @@ export function baseAddress(templates: readonly string[], scope: Scope): URL {
   }
   if (!URL.canParse(address)) throw SettingsIncomplete.because('the address is not a URL');
   return new URL(address);
+}
+
+/** One segment of a path. A URL parser folds `.` and `..` even when they are encoded, and an empty segment names another resource. */
+function pathSegment(text: string): string {
+  if (/^\.{0,2}$/.test(text)) throw new TemplateGap('input, as a part of an address,');
+  return encodeURIComponent(text);
 }
 
 /** Header values hold no control characters (RFC 9110 §5.5). */

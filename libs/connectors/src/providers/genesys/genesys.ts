@@ -1,4 +1,4 @@
-import { ask, clientCredentials, defineProvider, get, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
+import { ask, clientCredentials, defineProvider, get, number, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
 
 const contactIdentifier = { type: 'ExternalId', value: '{input.contact_reference}', externalSource: { id: '{settings.external_source_id}' } };
 const mark = '[trunkline:{reference}]';
@@ -17,6 +17,8 @@ export const genesys = defineProvider({
     url('api_url', 'API address', { help: 'Only where it does not follow from the region.', required: false }),
     url('login_url', 'Login address', { help: 'Only where it does not follow from the region.', required: false }),
     text('external_source_id', 'External source', { help: 'Id of the external source (Admin, External contacts) under which Trunkline registers contacts.', default: 'trunkline' }),
+    number('search_commit_within_ms', 'A note on its way has been written within (ms)', { help: 'Without it a note in doubt that is not found waits for a person.', required: false }),
+    number('search_visible_after_ms', 'Notes show a new one after (ms)', { required: false }),
   ],
   credentials: [text('client_id', 'OAuth client id'), secret('client_secret', 'OAuth client secret')],
   limits: [perMinute(300, 'client.credentials.token.rate.per.minute = 300; Genesys Cloud developer community, staff answers, read 2026-11-20')],
