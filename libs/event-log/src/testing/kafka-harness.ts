@@ -10,7 +10,7 @@ import { statesOf } from '../drivers/kafka/succession.js';
 import { AdminConnection } from '../drivers/kafka/admin-connection.js';
 import { settingsOf } from '../drivers/kafka/options.js';
 import type { Harness } from './harness.js';
-import { openDriver, sessionTimeoutMs } from './kafka-entry.js';
+import { appendTimeoutMs, openDriver, sessionTimeoutMs } from './kafka-entry.js';
 
 /** The log on a broker of its own, since cases stop it. */
 export async function startKafkaHarness(): Promise<Harness> {
@@ -26,6 +26,8 @@ export async function startKafkaHarness(): Promise<Harness> {
     child: { module: fileURLToPath(new URL('../../dist/testing/kafka-entry.js', import.meta.url)), argument: brokers },
     stopServer: () => server.stop(),
     async startServer() {
+      // Appends are held back for their time-out before they are refused; an outage shorter than that would test only half.
+      await wait(appendTimeoutMs);
       server = await startKafka({ dataDir, port });
     },
     async writeRudely(topic, record, { pauseMs, isRolledBack }) {

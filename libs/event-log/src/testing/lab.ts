@@ -54,7 +54,7 @@ export class Lab {
   /** Resolves once each of these logs holds as many partitions. */
   async settled(logs: readonly EventLog[], partitionsEach: number): Promise<void> {
     const counts = (): number[] => logs.map((log) => this.assigned.get(log)?.size ?? 0);
-    await eventually(() => counts().every((count) => count === partitionsEach), () => `partitions held: ${counts().join(', ')}`, this.harness.sessionTimeoutMs * 2 + 10_000);
+    await this.eventually(() => counts().every((count) => count === partitionsEach), () => `partitions held: ${counts().join(', ')}`, this.harness.sessionTimeoutMs * 2 + 10_000);
   }
 
   /** A member in a process of its own. */
@@ -68,8 +68,18 @@ export class Lab {
       lines,
       signal: (signal) => child.kill(signal),
       tell: (line) => child.stdin.write(`${line}\n`),
-      gone: () => eventually(() => child.exitCode !== null || child.signalCode !== null, () => 'the child still runs'),
+      gone: () => this.eventually(() => child.exitCode !== null || child.signalCode !== null, () => 'the child still runs'),
     };
+  }
+
+  /** Asks until the answer is yes. The limit is for a busy machine, not the expected time; a wrong driver is not waited for that long. */
+  async eventually(check: () => boolean | Promise<boolean>, otherwise: () => string, limitMs = 20_000): Promise<void> {
+    const patienceMs = this.wrong === null ? limitMs : Math.min(limitMs, this.harness.sessionTimeoutMs + 2_000);
+    const deadline = Date.now() + patienceMs;
+    while (!(await check())) {
+      if (Date.now() > deadline) throw new Error(`not within ${patienceMs} ms: ${otherwise()}`);
+      await wait(10);
+    }
   }
 
   applyRetention(liveGroups: readonly string[]): Promise<void> {
@@ -95,15 +105,6 @@ export interface ChildMember {
   signal(signal: NodeJS.Signals): void;
   tell(line: string): void;
   gone(): Promise<void>;
-}
-
-/** Asks until the answer is yes; the limit is for a busy machine, not the expected time. */
-export async function eventually(check: () => boolean | Promise<boolean>, otherwise: () => string, limitMs = 20_000): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`not within ${limitMs} ms: ${otherwise()}`);
-    await wait(10);
-  }
 }
 
 export function expectThat(isTrue: boolean, otherwise: () => string): void {

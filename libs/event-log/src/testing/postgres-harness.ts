@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startPostgres } from '@trunkline/local-services';
+import { clearLockedPorts } from 'get-port';
 import pg from 'pg';
 import { Appender } from '../drivers/postgres/appender.js';
 import { createPostgresDriver } from '../drivers/postgres/driver.js';
@@ -32,6 +33,8 @@ export async function startPostgresHarness(): Promise<Harness> {
     child: { module: fileURLToPath(new URL('../../dist/testing/postgres-entry.js', import.meta.url)), argument: url },
     stopServer: () => server.stop(),
     async startServer() {
+      // The library keeps a port it gave out for itself for half a minute; the server has to come back on its old one.
+      clearLockedPorts();
       server = await startPostgres({ dataDir, port });
       if (server.port !== port) throw new Error(`the server came back on port ${server.port} instead of ${port}`);
     },

@@ -1,4 +1,4 @@
-import type { Assignment, LogDriver, LogMember } from '../driver.js';
+import type { Assignment, CommitPosition, LogDriver, LogMember } from '../driver.js';
 import { LogUnavailable } from '../errors.js';
 import { driverOf, eventsOf, memberOf } from './delegate.js';
 import type { LogRecord, StoredRecord } from '../port.js';
@@ -40,16 +40,18 @@ export const wrongDrivers: Readonly<Record<WrongDriver, (driver: LogDriver) => L
     }),
   'forgets-commits': (driver) => committing(driver, async () => undefined),
   'commits-the-highest': (driver) => {
-    const highest = new Map<string, bigint>();
-    const noticing = delivering((records) => {
-      for (const { topic, partition, offset } of records) highest.set(`${topic}/${partition}`, offset);
-      return records;
-    })(driver);
-    return committing(noticing, (member, positions) =>
-      member.commit([
-        ...positions.map((position) => ({ ...position, next: (highest.get(`${position.topic}/${position.partition}`) ?? position.next - 1n) + 1n })),
-      ]),
+    const highest = new Map<string, CommitPosition>();
+    const noticing = joining(driver, (join) => (request, events) =>
+      join(request, {
+        ...eventsOf(events),
+        deliver: (assignment, records) => {
+          const last = records.at(-1);
+          if (last !== undefined) highest.set(`${last.topic}/${last.partition}`, { topic: last.topic, partition: last.partition, epoch: assignment.epoch, next: last.offset + 1n });
+          events.deliver(assignment, records);
+        },
+      }),
     );
+    return committing(noticing, (member) => member.commit([...highest.values()]));
   },
   'lets-go-at-once': (driver) =>
     joining(driver, (join) => (request, events) => join(request, { ...eventsOf(events), revoked: (partitions) => events.revoked(partitions, 'lost') })),

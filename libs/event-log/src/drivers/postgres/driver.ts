@@ -43,6 +43,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
   pool.on('error', onIdleError);
 
   const wakeUps = new WakeUps(options.listenConnectionString, instanceId, ({ topicIds, groups }) => {
+    hasForeign = true;
     for (const member of members) {
       if (groups.includes(member.group)) member.beatSoon();
       if (member.readsAny(topicIds)) member.reader.wake();

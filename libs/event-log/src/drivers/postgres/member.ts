@@ -110,6 +110,7 @@ export class PostgresMember implements LogMember {
   private async enter(): Promise<void> {
     const sentAt = performance.now();
     const waitingFor = await enterGroup(this.context.pool, this.context.identity, this.context.topics);
+    if (this.state !== 'joining') return;
     this.trouble = waitingFor;
     if (waitingFor !== null) return;
     this.heartbeatAt = sentAt;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { LogRecord, StoredRecord } from '../../port.js';
-import { eventually, expectThat, record, type Lab } from '../lab.js';
+import { expectThat, record, type Lab } from '../lab.js';
 import type { Case } from './case.js';
 
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
@@ -42,7 +42,7 @@ async function roundTrips(lab: Lab, records: readonly LogRecord[]): Promise<void
     }),
   );
   const positions = await writer.append(topic, records);
-  await eventually(() => seen.every((stored) => stored.length >= records.length), () => `${seen.map((stored) => stored.length).join(' and ')} of ${records.length} came`);
+  await lab.eventually(() => seen.every((stored) => stored.length >= records.length), () => `${seen.map((stored) => stored.length).join(' and ')} of ${records.length} came`);
   for (const stored of seen) {
     positions.forEach(({ partition, offset }, index) => {
       const found = stored.find((one) => one.partition === partition && one.offset === offset);

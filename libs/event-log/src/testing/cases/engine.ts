@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { LogUnavailable } from '../../errors.js';
 import type { StoredRecord } from '../../port.js';
-import { eventually, expectThat, gate, record, sumOf, textOf, type Lab } from '../lab.js';
+import { expectThat, gate, record, sumOf, textOf, type Lab } from '../lab.js';
 import { type Case, keyOf, perKey, totalLag } from './case.js';
 
 export const engineCases: readonly Case[] = [
@@ -28,7 +28,7 @@ async function tailsWriters(lab: Lab): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: 8 }, (_, writer) => write(writer)));
-  await eventually(() => seen.length >= committed.length, () => `${seen.length} of ${committed.length} seen; missing ${committed.filter((value) => !seen.some((stored) => textOf(stored) === value)).join()}`);
+  await lab.eventually(() => seen.length >= committed.length, () => `${seen.length} of ${committed.length} seen; missing ${committed.filter((value) => !seen.some((stored) => textOf(stored) === value)).join()}`);
   expectThat([...seen.map(textOf)].sort().join() === [...committed].sort().join(), () => 'other records were seen than committed');
   for (const [partition, records] of Map.groupBy(seen, (stored) => stored.partition)) {
     const offsets = records.map(({ offset }) => offset);
@@ -67,20 +67,20 @@ async function survivesOutage(lab: Lab): Promise<void> {
     }
   };
   const producing = Promise.all([0, 1, 2, 3].map(produce));
-  await eventually(() => acknowledged.length >= 20, () => `${acknowledged.length} acknowledged before the outage`);
+  await lab.eventually(() => acknowledged.length >= 20, () => `${acknowledged.length} acknowledged before the outage`);
   await lab.harness.stopServer();
   // Long enough that something was under way; engines may hold appends back instead of refusing them.
   await wait(500);
   await lab.harness.startServer();
   const before = acknowledged.length;
-  await eventually(() => acknowledged.length >= before + 20, () => `${acknowledged.length - before} acknowledged after the outage; last refusal ${String(rejections.at(-1))}`, 60_000);
+  await lab.eventually(() => acknowledged.length >= before + 20, () => `${acknowledged.length - before} acknowledged after the outage; last refusal ${String(rejections.at(-1))}`, 60_000);
   end.open();
   await producing;
   const missing = (): string[] => acknowledged.filter((value) => !seen.has(value));
-  await eventually(() => missing().length === 0, () => `acknowledged and never seen: ${missing().slice(0, 20).join()}`);
+  await lab.eventually(() => missing().length === 0, () => `acknowledged and never seen: ${missing().slice(0, 20).join()}`);
   expectThat(rejections.every((error) => LogUnavailable.matches(error)), () => `refused with ${String(rejections.find((error) => !LogUnavailable.matches(error)))}`);
-  await eventually(async () => (await totalLag(log, group)) === 0n, () => 'not all is committed after the outage');
-  await eventually(() => consumption.health().ready, () => `not ready: ${consumption.health().reason}`);
+  await lab.eventually(async () => (await totalLag(log, group)) === 0n, () => 'not all is committed after the outage');
+  await lab.eventually(() => consumption.health().ready, () => `not ready: ${consumption.health().reason}`);
 }
 
 async function retainsUnread(lab: Lab): Promise<void> {
@@ -98,8 +98,8 @@ async function retainsUnread(lab: Lab): Promise<void> {
   );
   await log.append(topic, Array.from({ length: 80 }, (_, index) => record(`key-${index % 16}`, String(index))));
   await log.consume(perKey(quick, topic, async () => undefined));
-  await eventually(async () => (await totalLag(log, quick)) === 0n, () => 'the quick group has not read all');
-  await eventually(() => slowCount >= 16, () => `the slow group has ${slowCount} in hand`);
+  await lab.eventually(async () => (await totalLag(log, quick)) === 0n, () => 'the quick group has not read all');
+  await lab.eventually(() => slowCount >= 16, () => `the slow group has ${slowCount} in hand`);
   const stopping = slowOne.stop(10_000);
   held.open();
   await stopping;
@@ -109,7 +109,7 @@ async function retainsUnread(lab: Lab): Promise<void> {
   const rest = new Set<string>();
   const other = await lab.log();
   await other.consume(perKey(slow, topic, async (stored) => void rest.add(textOf(stored))));
-  await eventually(async () => (await totalLag(other, slow)) === 0n, () => 'the slow group does not reach the end');
+  await lab.eventually(async () => (await totalLag(other, slow)) === 0n, () => 'the slow group does not reach the end');
   expectThat(BigInt(rest.size) === unread, () => `${rest.size} of ${unread} unread records were still there`);
 }
 
@@ -119,7 +119,7 @@ async function tellsFigures(lab: Lab): Promise<void> {
   const group = lab.name('group');
   await log.append(topic, Array.from({ length: 30 }, (_, index) => record(`key-${index}`, String(index))));
   const reader = await log.consume(perKey(group, topic, async () => undefined));
-  await eventually(async () => (await log.lag(group)).length === 4 && (await totalLag(log, group)) === 0n, () => 'the group does not come to the end');
+  await lab.eventually(async () => (await log.lag(group)).length === 4 && (await totalLag(log, group)) === 0n, () => 'the group does not come to the end');
   expectThat((await log.lag(group)).every(({ oldestUnreadAtMs }) => oldestUnreadAtMs === null), () => 'something is unread where nothing is');
   await reader.stop(5_000);
   const positions = await log.append(topic, Array.from({ length: 12 }, (_, index) => record(`key-${index % 3}`, `late ${index}`)));
@@ -128,7 +128,7 @@ async function tellsFigures(lab: Lab): Promise<void> {
   expectThat(lag.every((one) => one.endOffset - one.committed === one.lag), () => 'lag is not what lies between');
   const stored: StoredRecord[] = [];
   await log.consume(perKey(group, topic, async (one) => void stored.push(one)));
-  await eventually(() => stored.length === 12, () => `${stored.length} of 12 came`);
+  await lab.eventually(() => stored.length === 12, () => `${stored.length} of 12 came`);
   for (const { partition, oldestUnreadAtMs } of lag) {
     const oldest = stored.filter((one) => one.partition === partition).map((one) => one.appendedAtMs);
     const expected = positions.some((position) => position.partition === partition) ? Math.min(...oldest) : null;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { StoredRecord } from '../../port.js';
-import { eventually, expectThat, gate, record, textOf, type Lab } from '../lab.js';
+import { expectThat, gate, record, textOf, type Lab } from '../lab.js';
 import { type Case, perKey, totalLag } from './case.js';
 
 export const memberCases: readonly Case[] = [
@@ -17,14 +17,14 @@ async function survivesKill(lab: Lab): Promise<void> {
   const values = Array.from({ length: 200 }, (_, index) => String(index));
   await log.append(topic, values.map((value) => record(`key-${Number(value) % 16}`, value)));
   const child = lab.child({ behaviour: 'handle', group, topic, handleMs: 25 });
-  await eventually(() => child.lines.length >= 12, () => `the child handled ${child.lines.length}`);
+  await lab.eventually(() => child.lines.length >= 12, () => `the child handled ${child.lines.length}`);
   const finished: string[] = [];
   // The second member joins while the first works, and sees it die.
   await log.consume(perKey(group, topic, async (stored) => void finished.push(textOf(stored))));
   child.signal('SIGKILL');
   await child.gone();
   const missing = (): string[] => values.filter((value) => !finished.includes(value) && !child.lines.includes(value));
-  await eventually(() => missing().length === 0, () => `nobody finished ${missing().join()}`, lab.harness.sessionTimeoutMs * 2 + 10_000);
+  await lab.eventually(() => missing().length === 0, () => `nobody finished ${missing().join()}`, lab.harness.sessionTimeoutMs * 2 + 10_000);
 }
 
 async function rebalances(lab: Lab): Promise<void> {
@@ -39,9 +39,9 @@ async function rebalances(lab: Lab): Promise<void> {
   await first.consume(perKey(group, topic, handle('first')));
   await lab.settled([first], 4);
   await first.append(topic, Array.from({ length: 400 }, (_, index) => record(`key-${index % 16}`, String(index))));
-  await eventually(() => finished.length >= 20, () => `${finished.length} handled`);
+  await lab.eventually(() => finished.length >= 20, () => `${finished.length} handled`);
   await second.consume(perKey(group, topic, handle('second')));
-  await eventually(() => new Set(finished.map(({ value }) => value)).size === 400, () => `${finished.length} of 400 handled`);
+  await lab.eventually(() => new Set(finished.map(({ value }) => value)).size === 400, () => `${finished.length} of 400 handled`);
   await lab.settled([first, second], 2);
   expectThat(finished.some(({ by }) => by === 'second'), () => 'the second member got nothing');
   expectThat(finished.length === 400, () => `${finished.length - 400} records were handled twice`);
@@ -57,13 +57,13 @@ async function fencesFrozen(lab: Lab): Promise<void> {
   const group = lab.name('group');
   await log.append(topic, Array.from({ length: 40 }, (_, index) => record(`key-${index}`, String(index))));
   const child = lab.child({ behaviour: 'hold', group, topic, handleMs: 0 });
-  await eventually(() => child.lines.length === 1, () => 'the child got nothing');
+  await lab.eventually(() => child.lines.length === 1, () => 'the child got nothing');
   child.signal('SIGSTOP');
   await log.consume(perKey(group, topic, async () => undefined));
-  await eventually(async () => (await totalLag(log, group)) === 0n, () => 'nobody took over from the frozen member', lab.harness.sessionTimeoutMs * 3 + 10_000);
+  await lab.eventually(async () => (await totalLag(log, group)) === 0n, () => 'nobody took over from the frozen member', lab.harness.sessionTimeoutMs * 3 + 10_000);
   child.signal('SIGCONT');
   child.tell('commit');
-  await eventually(() => child.lines.length === 2, () => 'the thawed member does not answer');
+  await lab.eventually(() => child.lines.length === 2, () => 'the thawed member does not answer');
   expectThat(child.lines[1] === 'refused event_log.fenced', () => `the commit of the frozen member: ${child.lines[1]}`);
   expectThat((await totalLag(log, group)) === 0n, () => 'the commit of the frozen member moved the group back');
 }
@@ -84,7 +84,7 @@ async function stopsGracefully(lab: Lab): Promise<void> {
   );
   await lab.settled([first], 4);
   await first.append(topic, Array.from({ length: 40 }, (_, index) => record(`key-${index}`, String(index))));
-  await eventually(() => started === 16, () => `${started} in hand`);
+  await lab.eventually(() => started === 16, () => `${started} in hand`);
   const stopping = consumption.stop(10_000);
   expectThat(!consumption.health().ready, () => 'a stopping consumer says it is ready');
   hand.open();
@@ -95,7 +95,7 @@ async function stopsGracefully(lab: Lab): Promise<void> {
   await lab.settled([second], 4);
   const tookMs = Date.now() - leftAt;
   expectThat(tookMs < lab.harness.sessionTimeoutMs * 0.75, () => `the next member waited ${tookMs} ms for the partitions`);
-  await eventually(() => finished.length >= 40, () => `${finished.length} of 40 handled`);
-  await eventually(async () => (await totalLag(second, group)) === 0n, () => 'not all is committed');
+  await lab.eventually(() => finished.length >= 40, () => `${finished.length} of 40 handled`);
+  await lab.eventually(async () => (await totalLag(second, group)) === 0n, () => 'not all is committed');
   expectThat(finished.length === 40 && new Set(finished).size === 40, () => `${finished.length - 40} records came again`);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { StoredRecord } from '../../port.js';
-import { eventually, expectThat, gate, record, textOf, type Lab } from '../lab.js';
+import { expectThat, gate, record, textOf, type Lab } from '../lab.js';
 import { type Case, keyOf, perKey, totalLag } from './case.js';
 
 export const orderAndCommitCases: readonly Case[] = [
@@ -26,7 +26,7 @@ async function keepsOrder(lab: Lab): Promise<void> {
   // Ten appends per key follow each other without waiting, each of two records.
   await Promise.all(keys.flatMap((key) => Array.from({ length: 10 }, (_, turn) => (turn % 2 === 0 ? first : first).append(topic, [record(key, `${turn * 2}`), record(key, `${turn * 2 + 1}`)]))));
   const count = (): number => [...seen.values()].reduce((sum, values) => sum + values.length, 0);
-  await eventually(() => count() >= 400, () => `${count()} of 400 handled`);
+  await lab.eventually(() => count() >= 400, () => `${count()} of 400 handled`);
   const expected = Array.from({ length: 20 }, (_, index) => String(index)).join();
   for (const key of keys) expectThat(seen.get(key)?.join() === expected, () => `${key} came as ${seen.get(key)?.join()}`);
 }
@@ -38,14 +38,14 @@ async function resumes(lab: Lab): Promise<void> {
   await first.append(topic, numbered(0, 100));
   const before: string[] = [];
   const consumption = await first.consume({ mode: 'batch', group, topics: [topic], maxRecords: 7, handleBatch: async (records) => records.map((stored) => (before.push(textOf(stored)), { kind: 'done' })) });
-  await eventually(() => before.length >= 100, () => `${before.length} of 100 handled`);
+  await lab.eventually(() => before.length >= 100, () => `${before.length} of 100 handled`);
   await consumption.stop(5_000);
   await first.append(topic, numbered(100, 150));
   const second = await lab.log();
   const after: string[] = [];
   await second.consume({ mode: 'batch', group, topics: [topic], maxRecords: 500, handleBatch: async (records) => records.map((stored) => (after.push(textOf(stored)), { kind: 'done' })) });
-  await eventually(() => after.length >= 50, () => `${after.length} of 50 handled after the restart`);
-  await eventually(async () => (await totalLag(second, group)) === 0n, () => 'the rest is not committed');
+  await lab.eventually(() => after.length >= 50, () => `${after.length} of 50 handled after the restart`);
+  await lab.eventually(async () => (await totalLag(second, group)) === 0n, () => 'the rest is not committed');
   const repeated = after.filter((value) => Number(value) < 100);
   expectThat(repeated.length === 0, () => `${repeated.length} records came again though committed`);
   expectThat(new Set([...before, ...after]).size === 150, () => 'records are missing');
@@ -70,12 +70,12 @@ async function commitsContiguous(lab: Lab): Promise<void> {
       textOf,
     ),
   );
-  await eventually(() => finished.length === 9, () => `${finished.length} of 9 finished`);
+  await lab.eventually(() => finished.length === 9, () => `${finished.length} of 9 finished`);
   // Records of other partitions that are committed later prove that commits have been made since.
   const others = await first.append(topic, Array.from({ length: 20 }, (_, index) => record(`other-${index}`, `other-${index}`)));
   const [hanging] = (await first.lag(group)).filter(({ endOffset }) => endOffset >= 10n).map(({ partition }) => partition);
   const elsewhere = new Set(others.map(({ partition }) => partition).filter((partition) => partition !== hanging));
-  await eventually(
+  await lab.eventually(
     async () => (await first.lag(group)).filter(({ partition }) => elsewhere.has(partition)).every(({ lag }) => lag === 0n),
     () => 'the other partitions are not committed',
   );
@@ -86,7 +86,7 @@ async function commitsContiguous(lab: Lab): Promise<void> {
   const second = await lab.log();
   const again: string[] = [];
   await second.consume(perKey(group, topic, async (stored) => void again.push(textOf(stored))));
-  await eventually(() => again.includes('0'), () => 'the unfinished record did not come again', lab.harness.sessionTimeoutMs * 2 + 10_000);
+  await lab.eventually(() => again.includes('0'), () => 'the unfinished record did not come again', lab.harness.sessionTimeoutMs * 2 + 10_000);
 }
 
 async function deadLettersPoison(lab: Lab): Promise<void> {
@@ -109,12 +109,12 @@ async function deadLettersPoison(lab: Lab): Promise<void> {
       return undefined;
     }),
   );
-  await eventually(() => finished.includes('after'), () => `stuck after ${attempts} attempts`);
-  await eventually(async () => (await totalLag(log, group)) === 0n, () => 'the partition did not go on');
+  await lab.eventually(() => finished.includes('after'), () => `stuck after ${attempts} attempts`);
+  await lab.eventually(async () => (await totalLag(log, group)) === 0n, () => 'the partition did not go on');
   const dead: StoredRecord[] = [];
   await log.consume({ mode: 'batch', group: lab.name('group'), topics: ['dead-letters'], maxRecords: 100, handleBatch: async (records) => records.map((stored) => (dead.push(stored), { kind: 'done' })) });
   const ours = (): StoredRecord | undefined => dead.find(({ headers }) => headers.some(([name, value]) => name === 'x-dlq-topic' && value.toString() === topic));
-  await eventually(() => ours() !== undefined, () => 'it is not on dead-letters', 10_000);
+  await lab.eventually(() => ours() !== undefined, () => 'it is not on dead-letters', 10_000);
   const letter = ours();
   expectThat(letter?.value?.equals(poison.value ?? Buffer.alloc(0)) === true && letter.key?.toString() === 'bad', () => 'its bytes have changed');
   expectThat(poison.headers.every(([name, value], index) => letter?.headers[index]?.[0] === name && letter.headers[index]?.[1].equals(value) === true), () => 'its headers have changed');
