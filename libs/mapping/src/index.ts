@@ -1,1 +1,13 @@
-export {};
+export type { CheckedStep, ChainProblem } from './chain-check.js';
+export { checkChain, readsSteps, stepsReadBy } from './chain-check.js';
+export type { Condition } from './condition.js';
+export { compileCondition } from './condition.js';
+export type { Context, Expression } from './expression.js';
+export { chainRoots, compileExpression, expressionLimits } from './expression.js';
+export type { Json } from './json.js';
+export type { Mapping, MappingRule, MappingTable } from './mapping.js';
+export { compileMapping, mappingLimits } from './mapping.js';
+export type { Path } from './path.js';
+export { parsePath, readPath } from './path.js';
+export type { MappingCode } from './problem.js';
+export { MappingError, mappingCodes } from './problem.js';
