@@ -1,15 +1,9 @@
 import { defineError } from '@trunkline/contracts';
 
-export const RunNotFound = defineError('run.not_found', { class: 'not-found', http: 404, title: 'There is no such run', fix: 'Look it up with GET /api/runs; runs are kept for 30 days unless configured otherwise.' });
-export const StepNotFound = defineError('run.step_not_found', { class: 'not-found', http: 404, title: 'The run has no such step', fix: 'GET /api/runs/{id} lists the steps of the run with their ids.' });
 export const StepNotAsked = defineError('run.step_not_asked', { class: 'conflict', http: 409, title: 'Nobody has to answer for this step', fix: 'Only a step that is unknown, or parked as unknown or ambiguous, can be settled by a person.' });
 export const RunChanged = defineError('run.changed', { class: 'conflict', http: 409, title: 'The run changed meanwhile', fix: 'Repeat the request; it is decided again on the run as it stands then.' });
 export const ReplayRefused = defineError('run.replay_refused', { class: 'conflict', http: 409, title: 'The run cannot be replayed like this', fix: 'Replay without from_step, or from a step whose earlier steps are done.' });
 export const ResultWithoutRun = defineError('result.run_unknown', { class: 'data', http: 422, title: 'The result belongs to no run or command that is known', fix: 'The run may have been purged by retention; nothing needs to be done unless this repeats.' });
 export const RecordFailed = defineError('ledger.record_failed', { class: 'bug', http: 500, title: 'The record could not be worked into the ledger', fix: 'Look at the message; after the cause is repaired, redrive the record.' });
-export const ChainConflict = defineError('chain.version_conflict', { class: 'conflict', http: 409, title: 'The chain was changed meanwhile', fix: 'Read the chain again and repeat the change on its newest version.' });
-export const ChainCommitSlow = defineError('chain.commit_slow', { class: 'unavailable', http: 503, title: 'Saving the chain took too long and was undone', fix: 'Repeat the request; a version is only accepted when every planner can see it before it is in force.' });
-export const ChainNotFound = defineError('chain.not_found', { class: 'not-found', http: 404, title: 'There is no chain for this event type', fix: 'PUT /api/chains/{eventType} makes its first version.' });
-export const DeadLetterNotFound = defineError('dead_letter.not_found', { class: 'not-found', http: 404, title: 'There is no such dead letter', fix: 'GET /api/dead-letters lists them.' });
 export const IntegrationNotFound = defineError('ledger.integration_not_found', { class: 'not-found', http: 404, title: 'There is no such integration', fix: 'GET /api/integrations/org/{org_id} lists the integrations.' });
 export const FilterInvalid = defineError('ledger.filter_invalid', { class: 'usage', http: 400, title: 'The filter cannot be used', fix: 'Compare the parameters with the API page.' });

@@ -6,3 +6,9 @@ export type { LedgerClock } from './clock.js';
 export { measuredClock } from './clock.js';
 export type { ActionCatalogue } from './flush/catalogue.js';
 export type { CompileChain, CompiledChain, EventView } from './plan/compile.js';
+export type { LedgerVerbsOptions } from './verbs/ledger-verbs.js';
+export { createLedgerVerbs } from './verbs/ledger-verbs.js';
+export type {
+  AttemptView, CancelAnswer, DeadLetter, DeadLetterDetail, DeadLetterFilter, LedgerVerbs, Page, Redrive, RedriveAnswer, Replay, ReplayAnswer, RunDetail, RunFilter, RunSummary, SettleAnswer, StepView,
+} from './verbs/verbs.js';
+export { IntegrationNotFound, ReplayRefused, RunChanged, StepNotAsked } from './errors.js';

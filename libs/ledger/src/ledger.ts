@@ -99,6 +99,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     chains: new ChainBook(options.compile ?? compileInputs),
     gates: new Gates(settings.gateCap, random),
     runs: createRunCache(settings.cachedRuns, cachedBytes),
+    mayAdmit: true,
   };
   return new RunningLedger(options, surroundings, report);
 }

@@ -1,9 +1,10 @@
-import type { PlannedStep } from '@trunkline/chain';
+import type { PlannedStep, StepProgress } from '@trunkline/chain';
 import type { Gate } from '../gate/gate.js';
 import type { Gates } from '../gate/gates.js';
 import type { LedgerSettings } from '../settings.js';
 import { commandOf, dispatchName } from './command.js';
 import type { Decision } from './decision.js';
+import type { Families, Recorded } from './families.js';
 import type { Turns } from './turns.js';
 
 const goneRetryMs = 60_000;
@@ -19,20 +20,24 @@ interface Reservation {
 /** Lets ready steps through their gates, and says where the others wait. Room is taken at once and given back for runs that were not written. */
 export class Admission {
   private readonly reservations: Reservation[] = [];
-  readonly backlogged = new Set<Gate>();
   sweepAtMs = 0;
 
   constructor(
     private readonly gates: Gates,
     private readonly settings: LedgerSettings,
     private readonly nowMs: number,
-    private readonly isHeldByFamily: (decision: Decision, stepId: string) => boolean,
+    private readonly families: Families,
+    private readonly mayAdmit: boolean,
   ) {}
 
   admit(decision: Decision, turns: Turns): void {
+    const reached = new Set(decision.ready);
+    // A recorded result may make further steps ready here; whose turn it is on their subjects has not been asked, so they wait for the next flush.
     for (const stepId of decision.ready) {
       const planned = decision.planned(stepId);
-      if (planned !== undefined && decision.step(stepId)?.state === 'ready') this.admitStep(decision, planned, turns);
+      if (planned === undefined || decision.step(stepId)?.state !== 'ready') continue;
+      if (reached.has(stepId)) this.admitStep(decision, planned, turns);
+      else this.wait(decision, planned);
     }
     for (const { stepId, dispatch } of decision.dispatched) this.command(decision, stepId, dispatch, 'execute');
     for (const { stepId, dispatch } of decision.settles) this.lookUp(decision, stepId, dispatch);
@@ -57,17 +62,27 @@ export class Admission {
     const gate = this.gateOf(decision, planned);
     const waited = decision.items.some((item) => item.kind === 'due' && item.stepId === stepId && (item.due === 'gate' || item.due === 'turn'));
     const mustWait = gate.facts !== null && (gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
-    if (mustWait || this.isHeldByFamily(decision, stepId)) {
-      decision.due.set(stepId, { kind: 'gate', dueAtMs: decision.step(stepId)?.firstReadyAtMs ?? this.nowMs });
-      this.backlogged.add(gate);
-      return;
-    }
+    const recorded = this.families.recorded(decision, stepId);
+    if (recorded !== null) return this.takeRecorded(decision, stepId, recorded);
+    if (mustWait || !this.mayAdmit || this.families.holds(decision, stepId)) return this.wait(decision, planned);
     const name = dispatchName({ runId: decision.runId, stepId, dispatch: (decision.step(stepId)?.dispatch ?? 0) + 1 });
     gate.sent(name, this.nowMs);
     this.reservations.push({ gate, name, decision });
     const before = decision.dispatched.length;
     decision.apply({ kind: 'admit', stepId, startBeforeMs: this.startBeforeMs(gate) });
     if (decision.dispatched.length === before) gate.inFlight.delete(name);
+  }
+
+  private wait(decision: Decision, planned: PlannedStep): void {
+    decision.due.set(planned.id, { kind: 'gate', dueAtMs: decision.step(planned.id)?.firstReadyAtMs ?? this.nowMs });
+  }
+
+  /** The effect exists already: nothing is called (delivery §9). */
+  private takeRecorded(decision: Decision, stepId: string, { result, externalId }: Recorded): void {
+    const before = decision.dispatched.length;
+    decision.apply({ kind: 'admit', stepId, startBeforeMs: this.nowMs });
+    const [sent] = decision.dispatched.splice(before);
+    if (sent !== undefined) decision.apply({ kind: 'result', stepId, dispatch: sent.dispatch, outcome: { kind: 'ok', result, externalId } });
   }
 
   /** At least three times what the command is likely to queue for, measured by what the integration finishes. */
@@ -82,6 +97,10 @@ export class Admission {
     if (planned === undefined || decision.step(stepId)?.state !== 'unknown') return;
     const gate = this.gateOf(decision, planned);
     decision.isTouched = true;
+    if (!this.mayAdmit) {
+      decision.due.set(stepId, { kind: 'look-up', dueAtMs: this.nowMs });
+      return;
+    }
     if (gate.facts !== null && gate.closedBecause(this.nowMs) !== null) {
       const opensAtMs = Math.min(gate.facts.openAtMs, this.nowMs + longestLookUpWaitMs);
       decision.due.set(stepId, { kind: 'look-up', dueAtMs: Math.max(opensAtMs, this.nowMs + closedLookUpMs) });
@@ -107,11 +126,11 @@ export class Admission {
   private noteDue(decision: Decision): void {
     const before = new Map(decision.loaded.row.run.steps.map((step) => [step.id, step.state]));
     for (const step of decision.run.steps) {
-      if (step.state === 'parked' && step.reason === 'integration-gone' && !decision.due.has(step.id)) decision.due.set(step.id, { kind: 'wake', dueAtMs: this.nowMs + goneRetryMs });
+      if (isHeldBack(step) && !decision.due.has(step.id)) decision.due.set(step.id, { kind: 'wake', dueAtMs: step.reason === 'integration-gone' ? this.nowMs + goneRetryMs : Infinity });
       const wasDue = decision.items.some((item) => item.kind === 'due' && item.stepId === step.id) || ['ready', 'deferred', 'unknown', 'parked'].includes(before.get(step.id) ?? 'waiting');
-      const holdsRow = step.state === 'ready' || step.state === 'deferred' || step.state === 'unknown' || (step.state === 'parked' && step.dueAtMs !== null);
+      const holdsRow = step.state === 'ready' || step.state === 'deferred' || step.state === 'unknown' || (step.state === 'parked' && step.dueAtMs !== null) || isHeldBack(step);
       const isSame = before.get(step.id) === step.state && holdsRow;
-      if (decision.due.has(step.id) && !holdsRow && !(step.state === 'parked' && step.reason === 'integration-gone')) decision.due.delete(step.id);
+      if (decision.due.has(step.id) && !holdsRow) decision.due.delete(step.id);
       if (wasDue && !decision.due.has(step.id) && !isSame && !decision.isNew) decision.noLongerDue.add(step.id);
     }
     for (const item of decision.items) if (item.kind === 'due' && item.stepId === '') decision.noLongerDue.add('');
@@ -121,4 +140,9 @@ export class Admission {
   private gateOf(decision: Decision, planned: PlannedStep): Gate {
     return this.gates.of({ organisationId: decision.organisationId, integrationId: planned.integrationId });
   }
+}
+
+/** Parked until a time, or until somebody processes the queue; a row of `due_work` is how it is found. */
+function isHeldBack(step: StepProgress): boolean {
+  return step.state === 'parked' && (step.reason === 'integration-gone' || step.reason === 'provider-down');
 }

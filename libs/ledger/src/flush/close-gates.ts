@@ -5,25 +5,27 @@ import { isUuid } from './letter.js';
 /** A throttle that does not say how long it lasts. */
 const unnamedThrottleMs = 60_000;
 
-/** Last in the order of locks: subjects, runs, gates. A gate is never opened here, and never sooner than somebody else has closed it until. */
+/** A refusal of credentials that have been replaced since says nothing. Last in the order of locks: subjects, runs, gates. A gate is never opened here, and never sooner than somebody else has closed it until. */
 export async function closeGates(client: PoolClient, written: readonly Decision[], nowMs: number): Promise<void> {
-  const closings = new Map<string, { organisation_id: string; integration_id: string; open_at: number | null; reason: string }>();
+  const closings = new Map<string, { organisation_id: string; integration_id: string; open_at: number | null; reason: string; seen_at: number }>();
   for (const decision of written) {
-    for (const { integrationId, untilMs, reason } of decision.closings) {
+    for (const { integrationId, untilMs, reason, seenAtMs } of decision.closings) {
       if (!isUuid(integrationId)) continue;
       const openAt = closedUntilMs(reason, untilMs, nowMs);
       const key = `${decision.organisationId}/${integrationId}`;
       const known = closings.get(key);
       const isLonger = known === undefined || (known.open_at !== null && (openAt === null || openAt > known.open_at));
-      if (isLonger) closings.set(key, { organisation_id: decision.organisationId, integration_id: integrationId, open_at: openAt, reason });
+      if (isLonger) closings.set(key, { organisation_id: decision.organisationId, integration_id: integrationId, open_at: openAt, reason, seen_at: seenAtMs });
     }
   }
   if (closings.size === 0) return;
   await client.query(
     `insert into gates (organisation_id, integration_id, open_at, reason)
-      select organisation_id, integration_id, case when open_at is null then 'infinity' else to_timestamp(open_at / 1000) end, reason
-      from json_to_recordset($1::json) g(organisation_id uuid, integration_id uuid, open_at float8, reason text)
-      on conflict (organisation_id, integration_id) do update set open_at = excluded.open_at, reason = excluded.reason, changed_at = clock_timestamp() where gates.open_at < excluded.open_at`,
+      select g.organisation_id, g.integration_id, case when g.open_at is null then 'infinity' else to_timestamp(g.open_at / 1000) end, g.reason
+      from json_to_recordset($1::json) g(organisation_id uuid, integration_id uuid, open_at float8, reason text, seen_at float8)
+      join integrations i on i.organisation_id = g.organisation_id and i.id = g.integration_id
+      where g.reason <> 'reconnect' or i.updated_at < to_timestamp(g.seen_at / 1000)
+      on conflict (organisation_id, integration_id) do update set open_at = excluded.open_at, reason = excluded.reason, changed_at = clock_timestamp() where gates.open_at < excluded.open_at or excluded.reason = 'reconnect'`,
     [JSON.stringify([...closings].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, row]) => row))],
   );
 }

@@ -34,6 +34,8 @@ export interface AttemptRow {
 }
 
 export interface GateClosing {
+  /** When the provider said so. */
+  readonly seenAtMs: number;
   readonly integrationId: string;
   readonly untilMs: number | null;
   readonly reason: 'throttled' | 'reconnect' | 'provider-down';
@@ -76,6 +78,7 @@ export class Decision {
   /** Ordered steps need (new) numbers on their subjects. */
   needsNumbers: boolean;
   isTouched = false;
+  seenAtMs = 0;
   isStale = false;
   private view: EventView | undefined;
   readonly swept: { readonly integrationId: string }[] = [];
@@ -132,7 +135,7 @@ export class Decision {
       nowMs: this.around.nowMs,
       random: () => this.around.random(),
       factsOf: (stepId) => this.factsOf(stepId),
-      prepare: (stepId, results) => this.chain.compiled.prepare(stepId, (this.view ??= viewOf(this.loaded.event)), results, before.acceptedAtMs),
+      prepare: (stepId, results) => this.chain.compiled.prepare(stepId, (this.view ??= viewOf(this.loaded.event)), results, this.loaded.row.rootAcceptedAtMs),
     });
     if (advanced.isStale) this.isStale = true;
     this.run = advanced.run;
@@ -167,7 +170,7 @@ export class Decision {
         this.closedLetters.push(effect.stepId);
         return;
       case 'close-gate':
-        this.closings.push({ integrationId: this.planned(effect.stepId)?.integrationId ?? '', untilMs: effect.untilMs, reason: effect.reason });
+        this.closings.push({ integrationId: this.planned(effect.stepId)?.integrationId ?? '', untilMs: effect.untilMs, reason: effect.reason, seenAtMs: this.seenAtMs });
         return;
       case 'reopened':
         this.needsNumbers = true;

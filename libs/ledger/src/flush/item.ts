@@ -1,9 +1,10 @@
+import type { Happening } from '@trunkline/chain';
 import type { AcceptedEvent, StepResult } from '@trunkline/contracts';
 import type { StoredRecord } from '@trunkline/event-log';
 import type { LetterRow } from './letter.js';
 
 /** One thing that a flush works into the ledger: a record of the log, or a row whose time has come. */
-export type Item = EventItem | ResultItem | LetterItem | DueItem | SweepItem;
+export type Item = EventItem | ResultItem | LetterItem | DueItem | SweepItem | VerbItem;
 
 export interface EventItem {
   readonly kind: 'event';
@@ -41,6 +42,14 @@ export interface DueItem {
   readonly organisationId: string;
   readonly runId: string;
   readonly stepId: string;
+}
+
+/** What a person asks for. */
+export interface VerbItem {
+  readonly kind: 'verb';
+  readonly organisationId: string;
+  readonly runId: string;
+  readonly happening: Happening;
 }
 
 /** A dispatch is overdue and `results` has been read past its time (delivery §8). */

@@ -15,7 +15,7 @@ import type { ActionCatalogue } from './catalogue.js';
 import { closeGates } from './close-gates.js';
 import { Decision, integrationIdsOf, type LoadedRun } from './decision.js';
 import { Families } from './families.js';
-import type { DueItem, EventItem, Item, ResultItem, SweepItem } from './item.js';
+import type { DueItem, EventItem, Item, ResultItem, SweepItem, VerbItem } from './item.js';
 import { isUuid, letterOfRecord, type LetterRow } from './letter.js';
 import { loadRuns, type RunKey } from './load.js';
 import { voidIntents } from './sweep-intents.js';
@@ -33,6 +33,8 @@ export interface FlushSurroundings {
   readonly chains: ChainBook;
   readonly gates: Gates;
   readonly runs: RunCache;
+  /** False where nothing is sent: ready steps are left to the ledger's own processes. */
+  readonly mayAdmit: boolean;
 }
 
 /** Runs as last written or read by this process; a stale one costs a reload, never correctness, since `rev` guards every write. */
@@ -83,7 +85,7 @@ export class FlushTransaction {
   ) {
     this.nowMs = around.clock.nowMs();
     this.families = new Families();
-    this.admission = new Admission(around.gates, around.settings, this.nowMs, (decision, stepId) => this.families.holds(decision, stepId));
+    this.admission = new Admission(around.gates, around.settings, this.nowMs, this.families, around.mayAdmit);
   }
 
   async run(): Promise<Committed> {
@@ -181,7 +183,7 @@ export class FlushTransaction {
 
   /** Items about runs that exist join them. */
   private async join(client: PoolClient): Promise<void> {
-    const about = this.items.filter((item) => item.kind === 'result' || item.kind === 'due' || item.kind === 'sweep');
+    const about = this.items.filter((item) => item.kind === 'result' || item.kind === 'due' || item.kind === 'sweep' || item.kind === 'verb');
     const missing = new Map<string, RunKey>();
     const found = new Map<string, LoadedRun>();
     for (const item of about) {
@@ -219,7 +221,7 @@ export class FlushTransaction {
     return decision;
   }
 
-  private withoutRun(item: ResultItem | DueItem | SweepItem): void {
+  private withoutRun(item: ResultItem | DueItem | SweepItem | VerbItem): void {
     if (item.kind === 'due') this.orphanedDue.push(item);
     if (item.kind === 'result') this.letters.push(letterOfRecord(item.record, { organisationId: item.organisationId, class: 'data', code: ResultWithoutRun.code, message: `no run ${item.runId}` }));
   }
@@ -280,6 +282,9 @@ export class FlushTransaction {
         if (isSwept && planned !== undefined) decision.swept.push({ integrationId: planned.integrationId });
         return;
       }
+      case 'verb':
+        decision.apply(item.happening);
+        return;
       case 'letter':
         return;
       default:
@@ -289,6 +294,7 @@ export class FlushTransaction {
 
   private applyResult(decision: Decision, item: ResultItem): void {
     const { stepId, dispatch, answer, call } = item.result;
+    decision.seenAtMs = call?.startedAtMs ?? item.record.appendedAtMs;
     const isApplied = answer.kind === 'outcome'
       ? decision.apply({ kind: 'result', stepId, dispatch, outcome: answer.outcome })
       // Without a call nothing was looked up: as early as can be, so that it proves nothing.
