@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { isPrepared, kafkaCacheFolder } from './cache-folder.js';
 import { JavaMissing, MavenMissing } from './errors.js';
 
@@ -20,6 +20,15 @@ export async function demandRequirements(cacheFolder: string): Promise<void> {
   const java = version === null ? null : majorVersion(version);
   if (java === null || java < 17) throw JavaMissing.because(java === null ? 'no java on the PATH' : `found Java ${java}`);
   if (!isPrepared(cacheFolder) && (await outputOf('mvn', ['-version'])) === null) throw MavenMissing.because('no mvn on the PATH');
+}
+
+/** Null when a local broker can be started. Answers at once, for suites must be declared without waiting. */
+export function whyNoLocalKafka(cacheFolder = kafkaCacheFolder()): string | null {
+  const { error, stderr } = spawnSync('java', ['-version'], { encoding: 'utf8', env: process.env });
+  const java = error ? null : majorVersion(stderr);
+  if (java === null || java < 17) return `java: ${java ?? 'none'}, 17 is needed`;
+  const hasMaven = isPrepared(cacheFolder) || !spawnSync('mvn', ['-version'], { env: process.env }).error;
+  return hasMaven ? null : 'mvn: none, and no prepared cache';
 }
 
 /** Resolves with stdout and stderr together (java prints its version on stderr), or null when the program is missing, fails or hangs. */

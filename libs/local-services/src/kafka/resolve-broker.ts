@@ -49,7 +49,7 @@ async function forcedBroker(source: BrokerSource, onProgress: (message: string) 
   return named;
 }
 
-function mustNotSkip(): boolean {
+export function mustNotSkip(): boolean {
   const ci = process.env['CI'];
   return (ci !== undefined && ci !== '' && ci !== 'false') || process.env['REQUIRE_KAFKA'] === '1';
 }

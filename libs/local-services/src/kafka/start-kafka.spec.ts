@@ -6,19 +6,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, Partitioners, logLevel } from 'kafkajs';
 import { DIE_WITH_PARENT, PID_FILE } from './broker-process.js';
+import { describeWithLocalKafka } from './describe-with-local-kafka.js';
 import { isListening } from './free-port.js';
-import { kafkaRequirements } from './requirements.js';
 import { prepareKafka } from './prepare-kafka.js';
 import { startKafka } from './start-kafka.js';
 
 jest.setTimeout(120_000);
 
-describe('a local Kafka broker', () => {
+describeWithLocalKafka('a local Kafka broker', () => {
   let dataDir = '';
 
   beforeAll(async () => {
-    const { java } = await kafkaRequirements();
-    if (java === null || java < 17) throw new Error('this suite needs Java 17');
     await prepareKafka();
   });
 

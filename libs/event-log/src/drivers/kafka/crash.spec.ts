@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isKafkaRequest } from '@trunkline/local-services';
+import { describeWithLocalKafka, isKafkaRequest } from '@trunkline/local-services';
 import { createEventLog } from '../../event-log.js';
 import type { EventLog, LogRecord } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
@@ -9,7 +9,7 @@ jest.setTimeout(120_000);
 
 const isFetch = isKafkaRequest(1);
 
-describe('a Kafka consumer in trouble', () => {
+describeWithLocalKafka('a Kafka consumer in trouble', () => {
   let broker: BrokerUnderTest;
   const logs: EventLog[] = [];
 

@@ -1,4 +1,4 @@
-import { isKafkaRequest } from '@trunkline/local-services';
+import { describeWithLocalKafka, isKafkaRequest } from '@trunkline/local-services';
 import { Kafka, Partitioners, logLevel } from 'kafkajs';
 import type { LogDriver } from '../../driver.js';
 import type { LogRecord, StoredRecord } from '../../port.js';
@@ -10,7 +10,7 @@ jest.setTimeout(60_000);
 const isProduce = isKafkaRequest(0);
 const KEY = Buffer.from('one partition');
 
-describe('when the answer to a produce request is lost after the broker has stored the records', () => {
+describeWithLocalKafka('when the answer to a produce request is lost after the broker has stored the records', () => {
   let broker: BrokerUnderTest;
   let driver: LogDriver;
   let topic = '';

@@ -16,6 +16,8 @@ interface Held {
   readonly assignment: Assignment;
   /** Next offset to be delivered; null until the first delivery. */
   position: bigint | null;
+  /** Stored by this assignment. */
+  committed: bigint | null;
 }
 
 const RECREATE_AFTER_MS = [200, 1_000, 3_000, 5_000] as const;
@@ -111,7 +113,9 @@ export class KafkaMember implements LogMember {
   async commit(positions: readonly CommitPosition[]): Promise<void> {
     const mine = positions.filter((one) => this.held.get(placeOf(one))?.assignment.epoch === one.epoch);
     const refused = positions.filter((one) => !mine.includes(one));
-    if (mine.length > 0) await this.store(mine);
+    // P3: within an assignment the committed offset never goes back, in whatever order commits are asked for.
+    const newer = mine.filter((one) => one.next > (this.held.get(placeOf(one))?.committed ?? -1n));
+    if (newer.length > 0) await this.store(newer);
     if (refused.length > 0) throw fenced(this.request.group, refused);
   }
 
@@ -134,6 +138,10 @@ export class KafkaMember implements LogMember {
     try {
       if (this.session === null) throw new Error('the consumer is being replaced');
       await within(this.settings.requestTimeoutMs, 'committing', this.session.commit(topics));
+      for (const { next, epoch, ...place } of positions) {
+        const held = this.held.get(placeOf(place));
+        if (held?.assignment.epoch === epoch) held.committed = next;
+      }
     } catch (error) {
       // The broker compares generation and member: whoever was frozen past its session is refused here.
       if (['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID'].includes(brokerErrorType(error) ?? '')) throw fenced(this.request.group, positions, error);
@@ -153,7 +161,7 @@ export class KafkaMember implements LogMember {
     this.session = session;
     session.start().catch((error: unknown) => {
       if (this.session !== session) return;
-      if (this.onFirstJoin !== null) return this.onFirstJoin(error);
+      if (this.onFirstJoin !== null && brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return this.onFirstJoin(error);
       this.crash(error instanceof Error ? error.message : String(error));
     });
   }
@@ -178,7 +186,7 @@ export class KafkaMember implements LogMember {
     const assignments = Object.entries(assignment).flatMap(([topic, partitions]) => partitions.map((partition): Assignment => ({ topic, partition, epoch })));
     this.held.clear();
     this.paused.clear();
-    for (const one of assignments) this.held.set(placeOf(one), { assignment: one, position: null });
+    for (const one of assignments) this.held.set(placeOf(one), { assignment: one, position: null, committed: null });
     this.reason = null;
     this.failures = 0;
     this.watch.reset();
@@ -196,14 +204,14 @@ export class KafkaMember implements LogMember {
 
   private crash(reason: string): void {
     if (this.isOver) return;
-    if (this.onFirstJoin !== null) return this.onFirstJoin(new Error(reason));
     this.memberId = this.session?.memberId ?? this.memberId;
     this.session?.destroy();
     this.session = null;
     this.held.clear();
     this.paused.clear();
     this.reason = `the consumer ended: ${reason}`;
-    this.events.crashed(reason);
+    // Before the first join nobody holds anything; a coordinator that is still loading after a start of the broker is the usual reason.
+    if (this.onFirstJoin === null) this.events.crashed(reason);
     if (this.isRetired || this.isOver) return;
     const afterMs = RECREATE_AFTER_MS[Math.min(this.failures, RECREATE_AFTER_MS.length - 1)];
     this.failures += 1;

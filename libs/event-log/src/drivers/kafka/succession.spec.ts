@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeWithLocalKafka } from '@trunkline/local-services';
 import { createEventLog } from '../../event-log.js';
 import type { Consumption, EventLog } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
@@ -6,7 +7,7 @@ import { createKafkaDriver } from './kafka-driver.js';
 
 jest.setTimeout(60_000);
 
-describe('a group whose list of topics changes', () => {
+describeWithLocalKafka('a group whose list of topics changes', () => {
   let broker: BrokerUnderTest;
   let log: EventLog;
 
