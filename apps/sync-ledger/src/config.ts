@@ -1,11 +1,10 @@
-import { address, integer, list, optional, port, readConfig, text, type Config } from '@trunkline/service';
+import { eventLogSchema, integer, optional, port, readConfig, text, type Config } from '@trunkline/service';
 
 /** Every variable the ledger reads. */
 export const syncLedgerSchema = {
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
   opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 0),
-  databaseUrl: address('DATABASE_URL', 'PostgreSQL', ['postgres', 'postgresql']),
-  kafkaBrokers: optional(list('KAFKA_BROKERS', 'Kafka brokers; not set: the event log lives in PostgreSQL', /^[^\s:]+:\d+$/), [] as readonly string[]),
+  ...eventLogSchema,
   keepRunsDays: optional(integer('KEEP_RUNS_DAYS', 'how long ended runs are kept', { min: 1, max: 3_650 }), 30),
   keepCallsDays: optional(integer('KEEP_CALLS_DAYS', 'how long the single calls are kept', { min: 1, max: 3_650 }), 14),
 };

@@ -1,7 +1,7 @@
 import { actionCatalogue } from '@trunkline/connectors';
-import { createEventLog, createKafkaDriver, createPostgresDriver, type EventLog } from '@trunkline/event-log';
+import type { EventLog } from '@trunkline/event-log';
 import { createLedger, type ActionCatalogue, type LedgerSettings } from '@trunkline/ledger';
-import { batchController, startConsumers, startOps, type Dependency, type RunningService } from '@trunkline/service';
+import { batchController, openEventLog, startConsumers, startOps, type Dependency, type RunningService } from '@trunkline/service';
 import { openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
 import type { SyncLedgerConfig } from './config.js';
@@ -25,7 +25,7 @@ export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedge
   const logger = parts.logger ?? createLogger({ app: 'sync-ledger' });
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
-  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(config, databases), metrics);
+  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog('sync-ledger', config, databases), metrics);
   const release = async (): Promise<void> => {
     if (parts.eventLog === undefined) await eventLog.close();
     if (parts.databases === undefined) await databases.close();
@@ -66,11 +66,6 @@ export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedge
     await release();
     throw error;
   }
-}
-
-function openEventLog(config: SyncLedgerConfig, databases: Databases): EventLog {
-  const isKafka = config.kafkaBrokers.length > 0;
-  return createEventLog(isKafka ? createKafkaDriver({ brokers: config.kafkaBrokers, clientId: 'trunkline-sync-ledger' }) : createPostgresDriver({ pool: databases.log, listenConnectionString: config.databaseUrl }));
 }
 
 function databaseOf(databases: Databases): Dependency {

@@ -6,6 +6,8 @@ export type { OpsOptions, OpsServer } from './ops-server.js';
 export { startOps } from './ops-server.js';
 export type { ProcessLike, RunOptions, RunningService } from './run-service.js';
 export { explain, runService } from './run-service.js';
+export type { EventLogAddress } from './open-event-log.js';
+export { eventLogSchema, openEventLog } from './open-event-log.js';
 export { nestLogger } from './nest-logger.js';
 export type { BatchHandlerOptions, RecordHandlerOptions } from './consuming/handlers.js';
 export { BatchHandler, RecordHandler } from './consuming/handlers.js';

@@ -1,7 +1,7 @@
-import { createEventLog, createKafkaDriver, createPostgresDriver, type EventLog } from '@trunkline/event-log';
+import type { EventLog } from '@trunkline/event-log';
 import type { Provider } from '@trunkline/connectors';
 import type { Outbound } from '@trunkline/outbound';
-import { address, list, optional, port, readConfig, recordController, startConsumers, startOps, text, type Config, type RunningService } from '@trunkline/service';
+import { eventLogSchema, openEventLog, optional, port, readConfig, recordController, startConsumers, startOps, text, type Config, type RunningService } from '@trunkline/service';
 import { openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
 import { createVault, loadMasterKeys, type Vault } from '@trunkline/vault';
@@ -12,8 +12,7 @@ import { createWorker } from './worker.js';
 export const connectorSchema = {
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
   opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 0),
-  databaseUrl: address('DATABASE_URL', 'PostgreSQL', ['postgres', 'postgresql']),
-  kafkaBrokers: optional(list('KAFKA_BROKERS', 'Kafka brokers; not set: the event log lives in PostgreSQL', /^[^\s:]+:\d+$/), [] as readonly string[]),
+  ...eventLogSchema,
 };
 
 export type ConnectorConfig = Config<typeof connectorSchema>;
@@ -82,11 +81,6 @@ export async function startConnector({ family, providers }: ConnectorApp, config
     await release();
     throw error;
   }
-}
-
-function openEventLog(name: string, config: ConnectorConfig, databases: Databases): EventLog {
-  const isKafka = config.kafkaBrokers.length > 0;
-  return createEventLog(isKafka ? createKafkaDriver({ brokers: config.kafkaBrokers, clientId: `trunkline-${name}` }) : createPostgresDriver({ pool: databases.log, listenConnectionString: config.databaseUrl }));
 }
 
 function databaseOf(databases: Databases): { readonly name: string; check(): Promise<null> } {

@@ -6,8 +6,8 @@ import { startConnector as startErp } from '@trunkline/app-connector-erp';
 import { startGateway } from '@trunkline/app-gateway';
 import { startSyncLedger } from '@trunkline/app-sync-ledger';
 import { topics } from '@trunkline/contracts';
-import { createEventLog, createKafkaDriver, createPostgresDriver, type EventLog } from '@trunkline/event-log';
 import { startPostgres } from '@trunkline/local-services';
+import { openEventLog } from '@trunkline/service';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import getPort, { portNumbers } from 'get-port';
@@ -93,7 +93,7 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
   closing.add('log file', () => new Promise<void>((done) => logFile.end(done)));
   const logger = createLogger({ app: 'trunkline', destination: logFile });
   const metrics = createMetrics({ processFigures: true });
-  const eventLog: EventLog = meteredEventLog(createEventLog(brokers === null ? createPostgresDriver({ pool: databases.log, listenConnectionString: databaseUrl }) : createKafkaDriver({ brokers, clientId: 'trunkline-dev' })), metrics);
+  const eventLog = meteredEventLog(openEventLog('dev', { databaseUrl, kafkaBrokers: brokers ?? [] }, databases), metrics);
   closing.add('event log', () => eventLog.close());
   await eventLog.ensureTopics(topics);
 
