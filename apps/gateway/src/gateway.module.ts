@@ -1,8 +1,25 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { type ActionCatalogue, actionCatalogue } from '@trunkline/connectors';
 import type { EventLog } from '@trunkline/event-log';
 import type { Identity } from '@trunkline/identity';
 import type { Databases } from '@trunkline/storage';
+import type { Vault } from '@trunkline/vault';
+import { checkExpressions } from './control/chains/check-expressions.js';
+import { ChainsController } from './control/chains/chains.controller.js';
+import { ChainsService } from './control/chains/chains.service.js';
+import type { ControlPlane } from './control/control-plane.js';
+import { DeadLettersController } from './control/dead-letters/dead-letters.controller.js';
+import { EventTypesController } from './control/event-types/event-types.controller.js';
+import type { CheckConnection } from './control/integrations/check-connection.js';
+import { IntegrationsController } from './control/integrations/integrations.controller.js';
+import { IntegrationsService } from './control/integrations/integrations.service.js';
+import type { LedgerVerbs } from './control/ledger-verbs.js';
+import { RunsController } from './control/runs/runs.controller.js';
+import { consumerGroups as consumerGroupsToken, eventLog as eventLogToken, ledgerVerbs } from './control/tokens.js';
+import { TopicsController } from './control/topics/topics.controller.js';
+import { DocumentsController } from './documents/documents.controller.js';
+import { OpenApi } from './documents/open-api.js';
 import { ApiKeyGuard, identity as identityToken } from './edge/api-key.guard.js';
 import { EventTypes } from './publish/event-types.js';
 import { EventsController } from './publish/events.controller.js';
@@ -10,26 +27,39 @@ import { PublishService } from './publish/publish.service.js';
 import { SharedAppends } from './publish/shared-appends.js';
 
 export interface GatewayWiring {
-  readonly databases: Databases;
+  readonly databases: Pick<Databases, 'tenant'>;
   readonly eventLog: EventLog;
   readonly identity: Pick<Identity, 'verifyApiKey'>;
+  readonly plane: ControlPlane;
+  readonly vault: Vault;
+  readonly verbs: LedgerVerbs;
+  readonly checkConnection: CheckConnection;
+  readonly consumerGroups: readonly string[];
   readonly answerWithinMs: number;
+  readonly catalogue?: ActionCatalogue;
 }
 
 const appendLimits = { appendRecords: 500, waitingBytes: 64 * 1024 * 1024 };
 
 @Module({})
 export class GatewayModule {
-  static over({ databases, eventLog, identity, answerWithinMs }: GatewayWiring): DynamicModule {
+  static over(wiring: GatewayWiring): DynamicModule {
+    const { databases, eventLog, identity, plane, vault, verbs, catalogue = actionCatalogue } = wiring;
     const types = new EventTypes(databases);
     return {
       module: GatewayModule,
-      controllers: [EventsController],
+      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, DocumentsController],
       providers: [
         { provide: APP_GUARD, useClass: ApiKeyGuard },
+        OpenApi,
         { provide: identityToken, useValue: identity },
+        { provide: eventLogToken, useValue: eventLog },
+        { provide: consumerGroupsToken, useValue: wiring.consumerGroups },
+        { provide: ledgerVerbs, useValue: verbs },
         { provide: EventTypes, useValue: types },
-        { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), answerWithinMs) },
+        { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.answerWithinMs) },
+        { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },
+        { provide: IntegrationsService, useValue: new IntegrationsService(plane, vault, catalogue, wiring.checkConnection) },
       ],
     };
   }

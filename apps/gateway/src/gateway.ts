@@ -1,5 +1,6 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { OpenApi } from './documents/open-api.js';
 import { edgeAdapter } from './edge/fastify.js';
 import { ProblemFilter, type ReportBug } from './edge/problem.filter.js';
 import { GatewayModule, type GatewayWiring } from './gateway.module.js';
@@ -9,5 +10,6 @@ export async function createGatewayApplication(wiring: GatewayWiring, reportBug:
   const application = await NestFactory.create<NestFastifyApplication>(GatewayModule.over(wiring), edgeAdapter(reportBug), { bodyParser: false, logger: false, abortOnError: false });
   application.useGlobalFilters(new ProblemFilter(reportBug));
   await application.init();
+  application.get(OpenApi).describe(application);
   return application;
 }

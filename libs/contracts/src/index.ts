@@ -2,6 +2,8 @@ export type { AcceptedEvent, Receipt } from './event.js';
 export { EventIdReused, EventInvalid, EventTooLarge, EventTypeUnknown, EventUnreadable, attributeProblem, dataProblem, decodeEvent, encodeEvent, eventLimits, eventSchemaVersion, nestingOf, receiptOf } from './event.js';
 export type { JsonSchema } from './event-schema.js';
 export { builtInEventSchemas, eventDataProblem, isBuiltInEventType, isInstant } from './event-schema.js';
+export type { ConfigChange } from './config-change.js';
+export { configChangeSchemaVersion, decodeConfigChange, encodeConfigChange } from './config-change.js';
 export type { Command } from './command.js';
 export { CommandUnreadable, commandSchemaVersion, decodeCommand, encodeCommand } from './command.js';
 export type { ProviderCall, StepResult } from './result.js';

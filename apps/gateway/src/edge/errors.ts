@@ -29,3 +29,4 @@ export const PreconditionMissing = defineError('request.precondition_missing', {
 export const DatabaseUnavailable = defineError('gateway.database_unavailable', { class: 'unavailable', http: 503, title: 'The database does not answer', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const IdempotencyReused = defineError('request.idempotency_key_reused', { class: 'conflict', http: 422, title: 'The Idempotency-Key already stands for another request', fix: 'Use a new key for each different request.' });
 export const Internal = defineError('gateway.internal', { class: 'bug', http: 500, title: 'Something went wrong here', fix: 'Report the request id; the logs of the gateway hold the cause.' });
+export const PortTaken = defineError('gateway.port_taken', { class: 'usage', http: 500, title: 'The port cannot be opened', fix: 'Set PORT to another port, or to 0 for any free one.' });

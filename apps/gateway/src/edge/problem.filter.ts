@@ -25,6 +25,6 @@ export function answerProblem(thrown: unknown, request: FastifyRequest, reply: F
   const status = error.definition.http;
   if (status === 401) reply.header('www-authenticate', KeyMissing.matches(error) ? 'Bearer' : 'Bearer error="invalid_token"');
   if (status === 503 || status === 429) reply.header('retry-after', String(retryAfterSeconds));
-  const refusal = error.facts['refused'] === undefined ? {} : { refused: error.facts['refused'] };
-  reply.code(status).header('content-type', 'application/problem+json; charset=utf-8').send(JSON.stringify({ ...problemOf(error), ...refusal, request_id: String(request.id) }));
+  const listed = error.facts['problems'] === undefined ? {} : { problems: error.facts['problems'] };
+  reply.code(status).header('content-type', 'application/problem+json; charset=utf-8').send(JSON.stringify({ ...problemOf(error), ...listed, request_id: String(request.id) }));
 }

@@ -2,6 +2,11 @@ import { type EventLog, createEventLog, createPostgresDriver } from '@trunkline/
 import { topics } from '@trunkline/contracts';
 import { createIdentity } from '@trunkline/identity';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { createVault } from '@trunkline/vault';
+import { ControlPlane } from '../control/control-plane.js';
+import { checkOver } from '../control/integrations/check-connection.js';
+import { openLedgerVerbs } from '../control/open-ledger-verbs.js';
+import { createOutbound } from '@trunkline/outbound';
 import { createGatewayApplication } from '../gateway.js';
 
 export interface TestGateway {
@@ -28,6 +33,15 @@ export interface TestAnswer {
 /** The real gateway over HTTP on real PostgreSQL, with one organisation and an admin key. */
 export async function startTestGateway(): Promise<TestGateway> {
   const database = await openTestDatabase();
+  try {
+    return await startOver(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function startOver(database: TestDatabase): Promise<TestGateway> {
   const eventLog = createEventLog(createPostgresDriver({ pool: database.databases.log }));
   await eventLog.ensureTopics(topics);
   const identity = createIdentity({ databases: database.databases });
@@ -35,7 +49,13 @@ export async function startTestGateway(): Promise<TestGateway> {
   const newKey = async (scopes: readonly string[], owner = organisationId): Promise<string> => (await identity.createApiKey({ organisationId: owner, name: 'test', scopes })).apiKey;
   const apiKey = await newKey(['admin']);
   const bugs: unknown[] = [];
-  const application = await createGatewayApplication({ databases: database.databases, eventLog, identity, answerWithinMs: 2_000 }, (error) => bugs.push(error.cause ?? error));
+  const outbound = createOutbound();
+  const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
+  const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
+  const application = await createGatewayApplication(
+    { databases: database.databases, eventLog, identity, plane, vault, verbs: openLedgerVerbs(database.databases), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000 },
+    (error) => bugs.push(error.cause ?? error),
+  );
   await application.listen(0, '127.0.0.1');
   const url = await application.getUrl();
   return {
@@ -49,6 +69,8 @@ export async function startTestGateway(): Promise<TestGateway> {
     send: (method, path, body, headers = {}) => send(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),
     close: async () => {
       await application.close();
+      await plane.close();
+      await outbound.close();
       await eventLog.close();
       await database.close();
     },

@@ -44,7 +44,7 @@ export class DeadLettersQuery extends DeadLetterFilterFields {
   @IsOptional()
   @asBoolean
   @IsBoolean()
-  open = true;
+  open: boolean = true;
 
   @ApiPropertyOptional({ minimum: 1, maximum: 500, default: 50 })
   @IsOptional()
@@ -52,7 +52,7 @@ export class DeadLettersQuery extends DeadLetterFilterFields {
   @IsInt()
   @Min(1)
   @Max(500)
-  limit = 50;
+  limit: number = 50;
 
   @ApiPropertyOptional({ description: '`next` of the page before.' })
   @IsOptional()
@@ -72,7 +72,7 @@ export class RedriveBody extends DeadLetterFilterFields {
   @ApiPropertyOptional({ default: false, description: 'Only count, and show a sample.' })
   @IsOptional()
   @IsBoolean()
-  dry_run = false;
+  dry_run: boolean = false;
 
   @ApiPropertyOptional({ description: 'Pace; steps beyond it become due later.' })
   @IsOptional()
@@ -84,5 +84,5 @@ export class RedriveBody extends DeadLetterFilterFields {
   @ApiPropertyOptional({ default: false, description: 'Needed for a record that was dead-lettered three times.' })
   @IsOptional()
   @IsBoolean()
-  force = false;
+  force: boolean = false;
 }

@@ -42,7 +42,7 @@ export class RunsQuery {
   @IsInt()
   @Min(1)
   @Max(500)
-  limit = 50;
+  limit: number = 50;
 
   @ApiPropertyOptional({ description: '`next` of the page before.' })
   @IsOptional()
@@ -67,12 +67,12 @@ export class ReplayBody {
   @ApiPropertyOptional({ default: false, description: 'Make new effect keys: everything is written again. Look at a dry run first.' })
   @IsOptional()
   @IsBoolean()
-  new_effects = false;
+  new_effects: boolean = false;
 
   @ApiPropertyOptional({ default: false, description: 'Only say what would happen.' })
   @IsOptional()
   @IsBoolean()
-  dry_run = false;
+  dry_run: boolean = false;
 }
 
 export class SettleBody {

@@ -1,0 +1,4 @@
+import { defineError } from '@trunkline/contracts';
+
+export const ChainInvalid = defineError('chain.invalid', { class: 'data', http: 422, title: 'The chain cannot be saved', fix: 'The list `problems` names each step and field; POST /api/chains/{eventType}/check tries without saving.' });
+export const ChainMissing = defineError('chain.missing', { class: 'not-found', http: 404, title: 'No chain is attached to this event type', fix: 'PUT /api/chains/{eventType} attaches one.' });

@@ -1,0 +1,139 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Post, Put, Req, Res, UsePipes } from '@nestjs/common';
+import { ApiHeader, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import type { Integration } from '@trunkline/storage';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { NotFound } from '../../edge/errors.js';
+import { holderOf } from '../../edge/key-holder.js';
+import { Needs } from '../../edge/needs.js';
+import { bodyCheck } from '../body-check.js';
+import { entityTag } from '../entity-tag.js';
+import { checkedIdempotencyKey } from '../idempotency.js';
+import type { LedgerVerbs } from '../ledger-verbs.js';
+import { ledgerVerbs } from '../tokens.js';
+import { checkedId } from '../uuid.js';
+import { ProviderUnknown } from './errors.js';
+import { integrationView } from './integration-view.js';
+import { IntegrationBody, NewIntegrationBody } from './integrations.dto.js';
+import { IntegrationsService } from './integrations.service.js';
+
+@ApiTags('integrations')
+@ApiSecurity('key')
+@Controller('api/integrations')
+@UsePipes(bodyCheck)
+export class IntegrationsController {
+  constructor(
+    @Inject(IntegrationsService) private readonly integrations: IntegrationsService,
+    @Inject(ledgerVerbs) private readonly verbs: LedgerVerbs,
+  ) {}
+
+  @Get('templates')
+  @Needs('read')
+  @ApiOperation({ summary: 'All provider templates: fields to fill in, actions with their inputs' })
+  templates(): unknown {
+    return { templates: this.integrations.templates() };
+  }
+
+  @Get('templates/:provider')
+  @Needs('read')
+  @ApiOperation({ summary: 'One provider template' })
+  template(@Param('provider') provider: string): unknown {
+    const template = this.integrations.templateOf(provider);
+    if (template === undefined) throw ProviderUnknown.because(provider.slice(0, 100));
+    return template;
+  }
+
+  @Get('org/:org_id')
+  @Needs('read')
+  @ApiOperation({ summary: "The organisation's integrations; credentials are masked" })
+  async list(@Req() request: FastifyRequest, @Param('org_id') organisation: string): Promise<unknown> {
+    const integrations = await this.integrations.list(ownOrganisation(request, organisation));
+    return { integrations: integrations.map((integration) => this.view(integration)) };
+  }
+
+  @Post('org/:org_id')
+  @HttpCode(201)
+  @Needs('admin')
+  @ApiOperation({ summary: 'Create an integration' })
+  @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the integration the first one made.' })
+  async create(@Req() request: FastifyRequest, @Param('org_id') organisation: string, @Body() body: NewIntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('idempotency-key') key?: string): Promise<unknown> {
+    const integration = await this.integrations.create(ownOrganisation(request, organisation), body, checkedIdempotencyKey(key));
+    reply.header('location', `/api/integrations/${integration.id}`);
+    return this.tagged(reply, integration);
+  }
+
+  @Post('process-queue')
+  @HttpCode(200)
+  @Needs('execute')
+  @ApiOperation({ summary: 'Make every deferred or parked item of the organisation due now', description: 'Those parked as unknown or ambiguous excepted: a person settles them. Answers with counts.' })
+  async processQueue(@Req() request: FastifyRequest): Promise<unknown> {
+    return { counts: await this.verbs.processQueue(holderOf(request).organisationId) };
+  }
+
+  @Get(':id')
+  @Needs('read')
+  @ApiOperation({ summary: 'One integration; credentials are masked' })
+  async read(@Req() request: FastifyRequest, @Param('id') id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
+    return this.tagged(reply, await this.integrations.read(holderOf(request).organisationId, checkedId(id, 'integration')));
+  }
+
+  @Put(':id')
+  @Needs('admin')
+  @ApiOperation({ summary: 'Update an integration; fields not sent stay as they are' })
+  @ApiHeader({ name: 'if-match', required: true, description: 'ETag of what this change is based on.' })
+  async update(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: IntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('if-match') ifMatch?: string): Promise<unknown> {
+    return this.tagged(reply, await this.integrations.update(holderOf(request).organisationId, checkedId(id, 'integration'), body, ifMatch));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Needs('admin')
+  @ApiOperation({ summary: 'Delete an integration that no chain uses any more' })
+  async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
+    await this.integrations.remove(holderOf(request).organisationId, checkedId(id, 'integration'));
+  }
+
+  @Post(':id/test')
+  @HttpCode(200)
+  @Needs('execute')
+  @ApiOperation({ summary: "Test the connection: really calls the provider's cheap checks" })
+  async test(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
+    const { isGood, findings } = await this.integrations.test(holderOf(request).organisationId, checkedId(id, 'integration'));
+    return { ok: isGood, checks: findings.map((finding) => ({ shows: finding.shows, ok: finding.isGood, problem: finding.problem })) };
+  }
+
+  @Post(':id/pause')
+  @HttpCode(200)
+  @Needs('execute')
+  @ApiOperation({ summary: 'Hold the work of an integration; nothing is lost, its steps stay ready' })
+  async pause(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
+    const { organisationId } = holderOf(request);
+    await this.verbs.pause(organisationId, checkedId(id, 'integration'));
+    return this.view(await this.integrations.read(organisationId, id.toLowerCase()));
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  @Needs('execute')
+  @ApiOperation({ summary: 'Let the held work of an integration go on' })
+  async resume(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
+    const { organisationId } = holderOf(request);
+    await this.verbs.resume(organisationId, checkedId(id, 'integration'));
+    return this.view(await this.integrations.read(organisationId, id.toLowerCase()));
+  }
+
+  private tagged(reply: FastifyReply, integration: Integration): Record<string, unknown> {
+    reply.header('etag', entityTag(integration.version));
+    return this.view(integration);
+  }
+
+  private view(integration: Integration): Record<string, unknown> {
+    return integrationView(integration, this.integrations.templateOf(integration.provider));
+  }
+}
+
+/** The organisation is the key's; another one in the path is not found, whether it exists or not. */
+function ownOrganisation(request: FastifyRequest, organisation: string): string {
+  const own = holderOf(request).organisationId;
+  if (checkedId(organisation, 'organisation') !== own) throw NotFound.because(`organisation ${organisation}`);
+  return own;
+}

@@ -1,0 +1,147 @@
+import type { ActionCatalogue, CheckAnswer, ProviderTemplate } from '@trunkline/connectors';
+import { type Integration, integrationEntity } from '@trunkline/storage';
+import type { Vault } from '@trunkline/vault';
+import type { EntityManager } from 'typeorm';
+import { IdempotencyReused, NotFound, PreconditionFailed, RequestInvalid } from '../../edge/errors.js';
+import type { ControlPlane } from '../control-plane.js';
+import { versionExpected } from '../entity-tag.js';
+import { idUnder } from '../idempotency.js';
+import { IntegrationInUse, IntegrationInvalid, IntegrationNotConnected, ProviderUnknown } from './errors.js';
+import { mask } from './integration-view.js';
+import type { IntegrationBody, NewIntegrationBody } from './integrations.dto.js';
+import type { CheckConnection } from './check-connection.js';
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Settings that every provider has: limits by contract, and the bounds of a search as an administrator measured them. */
+const platformSetting = /^settings\.(limit|search)_[a-z_]+ /;
+
+/** Connections to providers. Credentials are sealed to their row before they reach the database and leave it only to be used (S2). */
+export class IntegrationsService {
+  constructor(
+    private readonly plane: ControlPlane,
+    private readonly vault: Vault,
+    private readonly catalogue: Pick<ActionCatalogue, 'templates' | 'problems'>,
+    private readonly checkConnection: CheckConnection,
+  ) {}
+
+  templates(): readonly ProviderTemplate[] {
+    return this.catalogue.templates();
+  }
+
+  templateOf(provider: string): ProviderTemplate | undefined {
+    return this.templates().find((template) => template.provider === provider);
+  }
+
+  list(organisationId: string): Promise<readonly Integration[]> {
+    return this.plane.inOrganisation(organisationId, (manager) => manager.getRepository(integrationEntity).find({ where: { organisationId }, order: { name: 'ASC', id: 'ASC' } }));
+  }
+
+  read(organisationId: string, id: string): Promise<Integration> {
+    return this.plane.inOrganisation(organisationId, (manager) => found(manager, organisationId, id));
+  }
+
+  /** Under an Idempotency-Key the id is a function of the key: a repeat answers with what the first one made. */
+  async create(organisationId: string, body: NewIntegrationBody, idempotencyKey: string | null): Promise<Integration> {
+    const settings = body.settings ?? {};
+    this.refuseInvalid(body.provider, settings, body.credentials);
+    const id = idUnder('integration', organisationId, idempotencyKey);
+    return this.plane.inOrganisation(organisationId, async (manager) => {
+      const repository = manager.getRepository(integrationEntity);
+      const before = await repository.findOneBy({ organisationId, id });
+      if (before !== null) return sameRequest(before, body);
+      const credentials = body.credentials === undefined ? null : this.seal(organisationId, id, body.credentials);
+      return repository.save(repository.create({ organisationId, id, provider: body.provider, name: body.name, settings, credentials, paused: false }));
+    });
+  }
+
+  async update(organisationId: string, id: string, body: IntegrationBody, ifMatch: string | undefined): Promise<Integration> {
+    const saved = await this.plane.inOrganisation(organisationId, async (manager) => {
+      const before = await found(manager, organisationId, id);
+      versionExpected({ ifMatch }, before.version);
+      const settings = body.settings ?? before.settings;
+      const credentials = body.credentials === undefined ? undefined : this.unmasked(before, body.credentials);
+      this.refuseInvalid(before.provider, settings, credentials);
+      const changes = { name: body.name ?? before.name, settings, credentials: credentials === undefined ? before.credentials : this.seal(organisationId, id, credentials) };
+      // Guarded by the version that was read: of two updates at once one is refused.
+      const { affected } = await manager.getRepository(integrationEntity).update({ organisationId, id, version: before.version }, changes as object);
+      if (affected !== 1) throw PreconditionFailed.because('somebody else saved this integration just now');
+      return found(manager, organisationId, id);
+    });
+    await this.plane.announce({ organisationId, kind: 'integration', id });
+    return saved;
+  }
+
+  async remove(organisationId: string, id: string): Promise<void> {
+    await this.plane.inOrganisation(organisationId, async (manager) => {
+      await found(manager, organisationId, id);
+      const users = await chainsWith(manager, organisationId, id);
+      if (users.length > 0) throw IntegrationInUse.because(users.join(', '));
+      await manager.getRepository(integrationEntity).delete({ organisationId, id });
+    });
+    await this.plane.announce({ organisationId, kind: 'integration', id });
+  }
+
+  async test(organisationId: string, id: string): Promise<CheckAnswer> {
+    const integration = await this.read(organisationId, id);
+    const credentials = this.opened(integration);
+    if (credentials === null && this.templateOf(integration.provider)?.credentials.some((field) => field.required) === true) throw IntegrationNotConnected.because(`testing ${integration.name}`);
+    return this.checkConnection({ provider: integration.provider, settings: integration.settings, credentials: credentials ?? {} });
+  }
+
+  private refuseInvalid(provider: string, settings: Values, credentials: Values | undefined): void {
+    const template = this.templateOf(provider);
+    if (template === undefined) throw ProviderUnknown.because(provider);
+    const unknown = [...unknownFields('settings', settings, template.settings.map((field) => field.name)).filter((problem) => !platformSetting.test(problem)), ...unknownFields('credentials', credentials ?? {}, template.credentials.map((field) => field.name))];
+    // Without credentials in the request those in the vault stay, and were checked when they came.
+    const isOfCredentials = (problem: string): boolean => template.credentials.some((field) => problem.startsWith(`${field.name}:`));
+    const problems = [...unknown, ...this.catalogue.problems(provider, settings, credentials ?? {}).filter((problem) => credentials !== undefined || !isOfCredentials(problem))];
+    if (problems.length > 0) throw IntegrationInvalid.because(problems.join('; '), { problems });
+  }
+
+  private unmasked(before: Integration, given: Values): Values {
+    if (!Object.values(given).includes(mask)) return given;
+    const old = this.opened(before) ?? {};
+    return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value === mask ? old[name] : value]));
+  }
+
+  private opened(integration: Integration): Values | null {
+    if (integration.credentials === null) return null;
+    return JSON.parse(this.vault.open(integration.credentials, placeOf(integration.organisationId, integration.id)).toString('utf8')) as Values;
+  }
+
+  private seal(organisationId: string, id: string, credentials: Values): Buffer {
+    return this.vault.seal(JSON.stringify(credentials), placeOf(organisationId, id));
+  }
+}
+
+function placeOf(organisationId: string, id: string): readonly string[] {
+  return ['integrations', organisationId, id, 'credentials'];
+}
+
+async function found(manager: EntityManager, organisationId: string, id: string): Promise<Integration> {
+  const integration = await manager.getRepository(integrationEntity).findOneBy({ organisationId, id });
+  if (integration === null) throw NotFound.because(`integration ${id}`);
+  return integration;
+}
+
+function sameRequest(before: Integration, body: NewIntegrationBody): Integration {
+  if (before.provider !== body.provider || before.name !== body.name) throw IdempotencyReused.because('it made another integration');
+  return before;
+}
+
+function unknownFields(where: string, given: Values, known: readonly string[]): readonly string[] {
+  if (Object.keys(given).length > 100) throw RequestInvalid.because(`${where} has too many fields`);
+  return Object.keys(given).filter((name) => !known.includes(name)).map((name) => `${where}.${name} is no field of this provider`);
+}
+
+/** Chains whose newest version has a step of this integration. */
+async function chainsWith(manager: EntityManager, organisationId: string, integrationId: string): Promise<readonly string[]> {
+  const rows: readonly { event_type: string }[] = await manager.query(
+    `select event_type from (
+       select distinct on (event_type, assistant_id) event_type, steps from chain_versions where organisation_id = $1 order by event_type, assistant_id, version desc
+     ) newest where steps @> jsonb_build_array(jsonb_build_object('integrationId', $2::text)) order by event_type`,
+    [organisationId, integrationId],
+  );
+  return rows.map((row) => row.event_type);
+}

@@ -1,0 +1,8 @@
+import { runService } from '@trunkline/service';
+import { readGatewayConfig } from './config.js';
+import { startGateway } from './start-gateway.js';
+
+await runService(async () => {
+  const gateway = await startGateway(readGatewayConfig());
+  return { stop: () => gateway.close() };
+});

@@ -1,0 +1,111 @@
+import type { EventLog } from '@trunkline/event-log';
+import { createIdentity } from '@trunkline/identity';
+import { createOutbound } from '@trunkline/outbound';
+import { type Dependency, startOps } from '@trunkline/service';
+import { type Databases, openDatabases } from '@trunkline/storage';
+import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
+import { type Vault, createVault, loadMasterKeys } from '@trunkline/vault';
+import type { GatewayConfig } from './config.js';
+import { ControlPlane } from './control/control-plane.js';
+import { checkOver } from './control/integrations/check-connection.js';
+import { openLedgerVerbs } from './control/open-ledger-verbs.js';
+import { PortTaken } from './edge/errors.js';
+import { createGatewayApplication } from './gateway.js';
+import { openEventLog } from './open-event-log.js';
+import { TopicsReady } from './topics-ready.js';
+
+/** What a process that runs several services shares between them; what is given stays the giver's to close. */
+export interface GatewayParts {
+  readonly databases?: Databases;
+  readonly eventLog?: EventLog;
+  readonly vault?: Vault;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+}
+
+export interface RunningGateway {
+  readonly url: string;
+  readonly opsUrl: string;
+  close(): Promise<void>;
+}
+
+/** Opens the ports at once, also while database or broker are away: `/readyz` names what is missing and publishers get 503. */
+export async function startGateway(config: GatewayConfig, parts: GatewayParts = {}): Promise<RunningGateway> {
+  const logger = parts.logger ?? createLogger({ app: 'gateway' });
+  const metrics = parts.metrics ?? createMetrics({ processFigures: true });
+  const vault = parts.vault ?? createVault(loadMasterKeys());
+  const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
+  const log = parts.eventLog ?? meteredEventLog(openEventLog(config, databases), metrics);
+  const outbound = createOutbound();
+  const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
+  const topicsReady = new TopicsReady(log);
+  const application = await createGatewayApplication(
+    {
+      databases,
+      eventLog: log,
+      identity: createIdentity({ databases }),
+      plane,
+      vault,
+      verbs: openLedgerVerbs(databases),
+      checkConnection: checkOver(outbound),
+      consumerGroups: [],
+      answerWithinMs: config.answerWithinMs,
+    },
+    (error, requestId) => logger.error({ err: error, requestId }, 'a request failed because of a mistake of ours'),
+  );
+  const release = async (): Promise<void> => {
+    await application.close();
+    await topicsReady.stop();
+    await plane.close();
+    await outbound.close();
+    if (parts.eventLog === undefined) await log.close();
+    if (parts.databases === undefined) await databases.close();
+  };
+  try {
+    const ops = await startOps({ host: config.opsHost, port: config.opsPort, dependencies: dependenciesOf(databases, log, topicsReady), metrics });
+    await listen(application, config).catch(async (error: unknown) => {
+      await ops.close();
+      throw error;
+    });
+    return {
+      url: await application.getUrl(),
+      opsUrl: ops.url,
+      close: async () => {
+        ops.drain();
+        await release();
+        await ops.close();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function dependenciesOf(databases: Databases, log: EventLog, topicsReady: Dependency): readonly Dependency[] {
+  return [
+    {
+      name: 'database',
+      check: async () => {
+        await databases.tenant.query('select 1');
+        return null;
+      },
+    },
+    {
+      name: 'event log',
+      check: async () => {
+        await log.ping();
+        return null;
+      },
+    },
+    topicsReady,
+  ];
+}
+
+async function listen(application: { listen(port: number, host: string): Promise<unknown> }, { port, host }: GatewayConfig): Promise<void> {
+  try {
+    await application.listen(port, host);
+  } catch (error) {
+    throw PortTaken.from(error, `listening on ${host}:${port}`);
+  }
+}

@@ -1,0 +1,40 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { TrunklineError, topics } from '@trunkline/contracts';
+import type { EventLog } from '@trunkline/event-log';
+import type { Dependency } from '@trunkline/service';
+
+const retryMs = 1_000;
+
+/** Creates the registry's topics as soon as the event log can be reached, and is a dependency until then: the process starts, and is not ready, while the log is away. */
+export class TopicsReady implements Dependency {
+  readonly name = 'topics';
+  private reason: string | null = 'not created yet';
+  private readonly stopping = new AbortController();
+  private readonly working: Promise<void>;
+
+  constructor(log: Pick<EventLog, 'ensureTopics'>) {
+    this.working = this.ensure(log);
+  }
+
+  async check(): Promise<string | null> {
+    return this.reason;
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.working;
+  }
+
+  private async ensure(log: Pick<EventLog, 'ensureTopics'>): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      try {
+        await log.ensureTopics(topics);
+        this.reason = null;
+        return;
+      } catch (error) {
+        this.reason = error instanceof TrunklineError ? `${error.definition.title}: ${error.detail}` : 'the event log could not be asked';
+      }
+      await wait(retryMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+    }
+  }
+}
