@@ -1,0 +1,24 @@
+import { fixture } from '@trunkline/connectors/testing';
+import { createEventLog, createPostgresDriver } from '@trunkline/event-log';
+import { openDatabases } from '@trunkline/storage';
+import { createVault } from '@trunkline/vault';
+import { createWorker } from '../worker.js';
+
+/** A worker of the fixture family as a process of its own, to be killed. Ready once it has written a line. */
+async function main(): Promise<void> {
+  const { DATABASE_URL = '', WORKER_ID = '', MASTER_KEY = '' } = process.env;
+  const databases = openDatabases(DATABASE_URL);
+  const eventLog = createEventLog(createPostgresDriver({ pool: databases.log, listenConnectionString: DATABASE_URL, sessionTimeoutMs: 2_000, heartbeatMs: 300 }));
+  const worker = createWorker({
+    family: 'fixture', providers: [fixture], databases, eventLog, workerId: WORKER_ID,
+    vault: createVault({ keys: [{ id: 'test', key: Buffer.from(MASTER_KEY, 'base64') }], current: 'test' }),
+    // What is killed here must come back by redelivery, not by its hand-over.
+    tuning: { handOverMs: 60_000 },
+  });
+  await worker.start();
+  const consumption = await eventLog.consume({ mode: 'per-key', group: worker.group, topics: worker.topics, maxInFlight: worker.maxInFlight, orderingKey: (record) => worker.orderingKey(record), handleRecord: (record) => worker.handleRecord(record) });
+  worker.attach(consumption);
+  process.stdout.write('ready\n');
+}
+
+void main();
