@@ -1,50 +1,43 @@
-import { Environment } from '@marcbachmann/cel-js';
-import type { Json, PlannedStep } from '@trunkline/chain';
-import type { CompileChain, EventView } from './compile.js';
+import type { PlannedStep, Prepared } from '@trunkline/chain';
+import { compileCondition, compileMapping, MappingError, type Condition, type Context, type Mapping } from '@trunkline/mapping';
+import type { CompileChain } from './compile.js';
 
-type Read = (event: EventView, steps: Readonly<Record<string, Json>>) => unknown;
+interface CompiledStep {
+  readonly condition: Condition | null;
+  readonly input: Mapping;
+}
 
-const environment = new Environment({ unlistedVariablesAreDyn: true }).registerFunction('default(dyn, dyn): dyn', (value: unknown, otherwise: unknown) => value ?? otherwise);
-
-/** Conditions and inputs of a chain version: `{path}`, `{cel}` or `{value}` per target field. */
+/** Compiles the conditions and inputs of a chain version. A step that does not compile breaks its own runs only, when it is reached. */
 export const compileInputs: CompileChain = (steps) => {
-  const compiled = new Map(steps.map((step) => [step.id, compileStep(step)]));
+  const compiled = new Map(steps.map((step) => [step.id, attempt(() => compileStep(step))]));
   return {
-    prepare(stepId, event, results) {
+    prepare(stepId, event, results, acceptedAtMs) {
       const step = compiled.get(stepId);
-      if (step === undefined) return { kind: 'broken', code: 'chain.step_unknown', message: stepId };
-      try {
-        if (step.condition !== null && step.condition(event, results) !== true) return { kind: 'skip', reason: 'condition' };
-        return { kind: 'run', input: JSON.stringify(Object.fromEntries(step.fields.map(([name, read]) => [name, plain(read(event, results))]))) };
-      } catch (error) {
-        return { kind: 'broken', code: 'mapping.failed', message: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) };
-      }
+      if (step === undefined) return { kind: 'broken', code: 'chain.step_unknown', message: `the chain has no step ${stepId}` };
+      if (step.problem !== undefined) return step.problem;
+      const context: Context = { event, steps: results, now: new Date(acceptedAtMs).toISOString() };
+      const prepared = attempt(() => prepareStep(step.value, context));
+      return prepared.problem ?? prepared.value;
     },
   };
 };
 
-function compileStep(step: PlannedStep): { condition: Read | null; fields: [string, Read][] } {
-  return {
-    condition: step.condition === null ? null : cel(step.condition),
-    fields: Object.entries(step.input).map(([name, source]) => [name, field(source)]),
-  };
+function compileStep(step: PlannedStep): CompiledStep {
+  return { condition: step.condition === null ? null : compileCondition(step.condition), input: compileMapping(step.input) };
 }
 
-function field(source: unknown): Read {
-  if (typeof source === 'object' && source !== null && 'cel' in source) return cel(String(source.cel));
-  if (typeof source === 'object' && source !== null && 'path' in source) {
-    const names = String(source.path).split('.');
-    return (event, steps) => names.reduce<unknown>((value, name) => (typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : null), { event, steps });
+function prepareStep({ condition, input }: CompiledStep, context: Context): Prepared {
+  if (condition !== null && !condition.holds(context)) return { kind: 'skip', reason: 'condition' };
+  return { kind: 'run', input: JSON.stringify(input.map(context)) };
+}
+
+type Attempted<T> = { readonly value: T; readonly problem?: undefined } | { readonly problem: Prepared };
+
+function attempt<T>(act: () => T): Attempted<T> {
+  try {
+    return { value: act() };
+  } catch (error) {
+    if (!(error instanceof MappingError)) throw error;
+    return { problem: { kind: 'broken', code: error.code, message: error.message } };
   }
-  const value = typeof source === 'object' && source !== null && 'value' in source ? source.value : source;
-  return () => value;
-}
-
-function cel(text: string): Read {
-  const program = environment.parse(text);
-  return (event, steps) => program({ event, steps });
-}
-
-function plain(value: unknown): unknown {
-  return typeof value === 'bigint' ? Number(value) : value;
 }
