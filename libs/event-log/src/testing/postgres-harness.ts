@@ -18,7 +18,14 @@ import { openDriver, sessionTimeoutMs } from './postgres-entry.js';
 const yearMs = 365 * 24 * 3_600_000;
 
 /** The log on a server of its own. */
-export async function startPostgresHarness(): Promise<Harness> {
+export interface PostgresHarness extends Harness {
+  readonly url: string;
+  readonly pool: pg.Pool;
+  /** Writers that call another function in place of `event_log.append`, to show what the suite makes of it. */
+  writingWith(appendFunction: string): Harness['writeRudely'];
+}
+
+export async function startPostgresHarness(): Promise<PostgresHarness> {
   const dataDir = join(mkdtempSync(join(tmpdir(), 'trunkline-event-log-')), 'pg');
   let server = await startPostgres({ dataDir });
   const { port, url } = server;
@@ -27,6 +34,21 @@ export async function startPostgresHarness(): Promise<Harness> {
   await migrateEventLog(pool);
   const catalog = new TopicCatalog(pool);
   const keeper = createPostgresDriver({ pool });
+  const writingWith =
+    (appendFunction: string): Harness['writeRudely'] =>
+    async (topic, record, { pauseMs, isRolledBack }) => {
+      const client = await pool.connect();
+      const calling = { query: (config: { readonly text: string }) => client.query({ ...config, name: appendFunction, text: config.text.replace('event_log.append', appendFunction) }) };
+      try {
+        const { topicId, partitions } = await catalog.find(topic);
+        await client.query('BEGIN');
+        await new Appender(calling as pg.Pool, () => undefined).append([record], [{ topic, topicId, partition: partitionOf(record.key ?? Buffer.alloc(0), partitions) }]);
+        await wait(pauseMs);
+        await client.query(isRolledBack ? 'ROLLBACK' : 'COMMIT');
+      } finally {
+        client.release();
+      }
+    };
   return {
     open: () => openDriver(url),
     sessionTimeoutMs,
@@ -38,18 +60,10 @@ export async function startPostgresHarness(): Promise<Harness> {
       server = await startPostgres({ dataDir, port });
       if (server.port !== port) throw new Error(`the server came back on port ${server.port} instead of ${port}`);
     },
-    async writeRudely(topic, record, { pauseMs, isRolledBack }) {
-      const client = await pool.connect();
-      try {
-        const { topicId, partitions } = await catalog.find(topic);
-        await client.query('BEGIN');
-        await new Appender(client, () => undefined).append([record], [{ topic, topicId, partition: partitionOf(record.key ?? Buffer.alloc(0), partitions) }]);
-        await wait(pauseMs);
-        await client.query(isRolledBack ? 'ROLLBACK' : 'COMMIT');
-      } finally {
-        client.release();
-      }
-    },
+    writeRudely: writingWith('event_log.append'),
+    writingWith,
+    url,
+    pool,
     async applyRetention(liveGroups) {
       await pool.query('UPDATE event_log.groups SET retired_at = clock_timestamp() WHERE NOT group_name = ANY ($1)', [liveGroups]);
       await keeper.enforceRetention(Date.now() + yearMs);
