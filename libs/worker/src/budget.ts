@@ -28,6 +28,7 @@ export class Budget {
 
   /** Takes `cost` calls at the earliest time, if that is no more than `maxWaitMs` away. Times granted never go back, so waiting commands keep their order. */
   reserve(cost: number, nowMs: number, maxWaitMs: number): Reservation {
+    for (const window of this.windows) window.forget(nowMs);
     let atMs = Math.max(nowMs, this.closedUntilMs, this.lastGrantMs);
     let because = this.closedUntilMs > nowMs ? this.closedBecause : '';
     for (let isSettled = false; !isSettled; ) {
@@ -82,7 +83,7 @@ class SlidingWindow {
   readonly calls: number;
   readonly windowMs: number;
   private readonly sliceMs: number;
-  /** Slice number → calls, in order of slices. */
+  /** Slice number → calls. */
   private readonly counts = new Map<number, number>();
 
   constructor({ name, calls, windowMs }: BudgetWindow) {
@@ -92,10 +93,9 @@ class SlidingWindow {
     this.sliceMs = windowMs / slices;
   }
 
-  used(nowMs: number): number {
-    this.forget(nowMs);
+  used(atMs: number): number {
     let used = 0;
-    for (const count of this.counts.values()) used += count;
+    for (const [slice, count] of this.counts) if (this.leavesAt(slice) > atMs) used += count;
     return used;
   }
 
@@ -103,7 +103,8 @@ class SlidingWindow {
   freeAt(cost: number, fromMs: number): number {
     let excess = this.used(fromMs) + Math.min(cost, this.calls) - this.calls;
     if (excess <= 0) return fromMs;
-    for (const [slice, count] of this.sorted()) {
+    for (const [slice, count] of [...this.counts].sort(([left], [right]) => left - right)) {
+      if (this.leavesAt(slice) <= fromMs) continue;
       excess -= count;
       if (excess <= 0) return this.leavesAt(slice);
     }
@@ -125,11 +126,8 @@ class SlidingWindow {
     }
   }
 
-  private sorted(): readonly (readonly [number, number])[] {
-    return [...this.counts].sort(([left], [right]) => left - right);
-  }
-
-  private forget(nowMs: number): void {
+  /** By the real time only: a look at a later time must not forget what still counts now. */
+  forget(nowMs: number): void {
     for (const slice of this.counts.keys()) if (this.leavesAt(slice) <= nowMs) this.counts.delete(slice);
   }
 

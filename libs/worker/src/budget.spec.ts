@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { Budget } from './budget.js';
+
+const minute = { name: 'per_minute', calls: 10, windowMs: 60_000 };
+const start = Date.parse('2026-11-20T10:00:00Z');
+
+const grants = (budget: Budget, nowMs: number, maxWaitMs = 0): number => {
+  let count = 0;
+  while (budget.reserve(1, nowMs, maxWaitMs).kind === 'granted') count += 1;
+  return count;
+};
+
+it('grants what a window allows and names the time of the next', () => {
+  const budget = new Budget([minute]);
+  expect(grants(budget, start)).toBe(10);
+  const denied = budget.reserve(1, start, 0);
+  expect(denied).toMatchObject({ kind: 'denied', because: 'budget.per_minute' });
+  if (denied.kind === 'denied') expect(grants(new Budget([minute]), denied.untilMs)).toBe(10);
+});
+
+it('never lets more through in any window than allowed, whatever the pattern', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 20_000 }), tries: fc.integer({ min: 1, max: 15 }), waitMs: fc.integer({ min: 0, max: 3_000 }) }), { maxLength: 60 }), (steps) => {
+      const budget = new Budget([minute, { name: 'short', calls: 4, windowMs: 5_000 }]);
+      const at: number[] = [];
+      let nowMs = start;
+      for (const { gapMs, tries, waitMs } of steps) {
+        nowMs += gapMs;
+        for (let number = 0; number < tries; number += 1) {
+          const reservation = budget.reserve(1, nowMs, waitMs);
+          if (reservation.kind === 'granted') at.push(reservation.atMs);
+        }
+      }
+      for (const { calls, windowMs } of [{ calls: 10, windowMs: 60_000 }, { calls: 4, windowMs: 5_000 }]) {
+        for (const end of at) if (at.filter((time) => time > end - windowMs && time <= end).length > calls) return false;
+      }
+      return at.every((time, index) => time >= (at[index - 1] ?? 0));
+    }),
+  );
+});
+
+it('sends nothing before the time the provider named', () => {
+  const budget = new Budget([]);
+  budget.closeUntil(start + 5_000, 'http.429');
+  expect(budget.reserve(1, start, 1_000)).toEqual({ kind: 'denied', untilMs: start + 5_000, because: 'http.429' });
+  expect(budget.reserve(1, start + 5_000, 0)).toMatchObject({ kind: 'granted' });
+});
+
+it('takes over what an earlier owner used', () => {
+  const budget = new Budget([minute]);
+  budget.inherit([{ name: 'per_minute', startsAtMs: start - 60_000, used: 9, storedAtMs: start }], start + 100);
+  expect(grants(budget, start + 100)).toBe(0);
+  expect(grants(budget, start + 62_000)).toBe(10);
+});
+
+it('counts the time since the last stored window as fully used', () => {
+  const budget = new Budget([minute]);
+  budget.inherit([{ name: 'per_minute', startsAtMs: start - 60_000, used: 0, storedAtMs: start }], start + 30_000);
+  expect(grants(budget, start + 30_000)).toBe(5);
+});
+
+it('lets what it assumed go bit by bit when nobody was there for long', () => {
+  const budget = new Budget([minute]);
+  const nowMs = start + 3_600_000;
+  budget.inherit([{ name: 'per_minute', startsAtMs: start - 60_000, used: 10, storedAtMs: start }], nowMs);
+  expect(grants(budget, nowMs)).toBe(0);
+  expect(grants(budget, nowMs + 31_000)).toBeGreaterThanOrEqual(4);
+});
+
+it('has no window where the limit is lifted', () => {
+  expect(new Budget([{ ...minute, calls: Number.POSITIVE_INFINITY }]).toStore(start)).toEqual([]);
+});

@@ -1,0 +1,403 @@
+import { randomUUID } from 'node:crypto';
+import type { StepOutcome } from '@trunkline/chain';
+import type { Command, StepResult } from '@trunkline/contracts';
+import { fixture, SimulatorControl, startFixtureServer, type FixtureServer } from '@trunkline/connectors/testing';
+import { inOrganisations } from '@trunkline/storage';
+import { openBench, testVault, type Bench } from './testing/bench.js';
+import { createWorker, HeartbeatStale, type Worker, type WorkerTuning } from './index.js';
+
+jest.setTimeout(60_000);
+
+let bench: Bench;
+let server: FixtureServer;
+let control: SimulatorControl;
+let integrationId: string;
+let worker: Worker;
+const workers: Worker[] = [];
+
+beforeAll(async () => {
+  bench = await openBench();
+  server = await startFixtureServer();
+  control = new SimulatorControl(server.url);
+});
+afterAll(async () => {
+  await server.stop();
+  await bench.close();
+});
+beforeEach(async () => {
+  integrationId = await bench.integration('fixture', { base_url: server.url });
+  worker = await makeWorker();
+});
+afterEach(async () => {
+  server.release();
+  await control.clear();
+  await Promise.all(workers.splice(0).map((made) => made.stop(1_000)));
+});
+
+/** Without a consumer: specs hand it records themselves. */
+async function makeWorker(tuning: Partial<WorkerTuning> = {}, workerId = 'spec'): Promise<Worker> {
+  const { databases } = bench.database;
+  const made = createWorker({ family: 'fixture', providers: [fixture], databases, eventLog: bench.eventLog, vault: testVault(), workerId, tuning });
+  await made.start();
+  workers.push(made);
+  return made;
+}
+
+const actionOf = { key: 'write_by_key', upsert: 'write_by_upsert', search: 'write_after_search', once: 'write_once', prepared: 'write_prepared', shortKey: 'write_by_short_key' } as const;
+const command = (action: keyof typeof actionOf, rest: Partial<Command> = {}): Command => bench.command({ integrationId, provider: 'fixture', action: actionOf[action], ...rest }, { text: 'hello' });
+const handle = (one: Command, by = worker) => by.handleRecord(bench.record(one));
+const outcomeOf = ({ answer }: StepResult): StepOutcome => {
+  if (answer.kind !== 'outcome') throw new Error('a finding, not an outcome');
+  return answer.outcome;
+};
+const run = async (one: Command, by = worker): Promise<StepOutcome> => {
+  await handle(one, by);
+  return outcomeOf(await bench.resultOf(one));
+};
+const resultsOf = ({ runId }: Command) => bench.results.filter((result) => result.runId === runId);
+const effectsOf = ({ effectKey }: Command) => server.effects.filter(({ effectReference }) => effectReference === effectKey).length;
+const system = <T>(work: Parameters<typeof inOrganisations<T>>[2]) => inOrganisations(bench.database.databases, [bench.organisationId], work);
+const intentOf = async ({ runId, dispatch }: Command) => (await system((client) => client.query<{ state: string; expires_at: Date | null }>('select state, expires_at from intents where run_id = $1 and dispatch = $2', [runId, dispatch]))).rows[0];
+
+describe('classification', () => {
+  it.each([
+    ['429 with seconds', { status: 429, retryAfter: '9' }, 9_000],
+    ['429 with a date', { status: 429, retryAfter: 'DATE' }, 30_000],
+    ['429 with seconds in its text', { status: 429, body: { code: 'too_many', message: 'Retry in [17] seconds' } }, 17_000],
+    ['429 without any hint', { status: 429 }, 45_000],
+    ['403 that is a limit', { status: 403, body: { code: 'LIMIT', message: 'Used up' } }, 20_000],
+  ])('takes %s for throttling', async (_name, fault, waitMs) => {
+    const retryAfter = 'retryAfter' in fault ? (fault.retryAfter === 'DATE' ? new Date(Date.now() + 30_000).toUTCString() : fault.retryAfter) : undefined;
+    await control.fault({ match: { path: '/searched' }, ...fault, ...(retryAfter === undefined ? {} : { retryAfter }) });
+    const outcome = await run(command('search'));
+    expect(outcome.kind).toBe('throttled');
+    if (outcome.kind === 'throttled') expect(Math.abs(outcome.untilMs - Date.now() - waitMs)).toBeLessThan(2_000);
+  });
+
+  it('sends nothing more while it is throttled', async () => {
+    await control.fault({ match: { path: '/searched' }, status: 429, retryAfter: '60', times: 1 });
+    await run(command('search'));
+    const calls = await control.callCount();
+    const later = command('search');
+    expect(await run(later)).toMatchObject({ kind: 'throttled' });
+    expect(await control.callCount()).toBe(calls);
+    expect(await intentOf(later)).toMatchObject({ state: 'void' });
+  });
+
+  it('takes a 403 that is no limit for missing rights', async () => {
+    await control.fault({ match: { path: '/searched' }, status: 403, body: { code: 'forbidden', message: 'No' } });
+    expect(await run(command('search'))).toMatchObject({ kind: 'auth' });
+  });
+
+  it('takes revoked credentials for auth, and looks for new ones at the next command', async () => {
+    await control.revoke();
+    expect(await run(command('search'))).toMatchObject({ kind: 'auth', code: 'auth.invalid_client' });
+    await control.clear();
+    const sealed = testVault().seal(JSON.stringify({ client_id: 'new', client_secret: 'new' }), ['integrations', bench.organisationId, integrationId, 'credentials']);
+    await system((client) => client.query('update integrations set credentials = $1, version = version + 1 where id = $2', [sealed, integrationId]));
+    expect(await run(command('search'))).toMatchObject({ kind: 'ok' });
+  });
+
+  it('takes credentials that cannot be opened for auth, and tells nothing of them', async () => {
+    await system((client) => client.query('update integrations set credentials = $1, version = version + 1 where id = $2', [Buffer.from('rubbish'), integrationId]));
+    const outcome = await run(command('search'));
+    expect(outcome).toMatchObject({ kind: 'auth', code: 'integration.credentials_unreadable' });
+  });
+
+  it.each([
+    ['key', 'transient'],
+    ['upsert', 'transient'],
+    ['search', 'unknown'],
+    ['once', 'unknown'],
+  ] as const)('takes a time-out after sending of %s for %s', async (action, kind) => {
+    await run(command(action));
+    await control.fault({ match: {}, latencyMs: 1_500, times: 1 });
+    const one = command(action, { deadlineMs: 300 });
+    expect(await run(one)).toMatchObject({ kind });
+    expect(effectsOf(one)).toBe(1);
+  });
+
+  it('says when the intent of an unknown effect expires', async () => {
+    await control.fault({ match: { path: '/once' }, status: 502 });
+    const outcome = await run(command('once', { deadlineMs: 7_000 }));
+    expect(outcome.kind).toBe('unknown');
+    if (outcome.kind === 'unknown') expect(Math.abs((outcome.expiresAtMs ?? 0) - Date.now() - 7_000)).toBeLessThan(2_000);
+  });
+
+  it('takes the failure of a call before the write for transient: nothing is in doubt', async () => {
+    await control.fault({ match: { path: '/parents' }, reset: 'after' });
+    const one = command('prepared');
+    expect(await run(one)).toMatchObject({ kind: 'transient' });
+    expect(effectsOf(one)).toBe(0);
+  });
+
+  it('takes a key in use for transient and a key that stands for another body for unknown', async () => {
+    await control.fault({ match: { path: '/keyed' }, status: 409, body: { code: 'key_in_use' }, times: 1 });
+    const one = command('key');
+    expect(await run(one)).toMatchObject({ kind: 'transient' });
+    expect(await run({ ...one, dispatch: 2 })).toMatchObject({ kind: 'ok' });
+    expect(await run({ ...one, dispatch: 3, input: Buffer.from('{"text":"other"}') })).toMatchObject({ kind: 'unknown', code: 'key_reused' });
+  });
+
+  it('dead-letters a record that is no command', async () => {
+    const record = bench.record(command('key'));
+    expect(await worker.handleRecord({ ...record, headers: record.headers.filter(([name]) => name !== 'tl_run') })).toMatchObject({ kind: 'dead-letter', code: 'command.unreadable' });
+    expect(await worker.handleRecord({ ...record, value: null })).toMatchObject({ kind: 'dead-letter' });
+    expect(await worker.handleRecord({ ...record, headers: [] })).toMatchObject({ kind: 'dead-letter' });
+  });
+
+  it('fails an input that no call can be made of, without a call', async () => {
+    const calls = await control.callCount();
+    expect(await run(command('search', { input: Buffer.from('{"text":') }))).toMatchObject({ kind: 'failed', class: 'data' });
+    expect(await run(command('search', { input: Buffer.from('{}') }))).toMatchObject({ kind: 'failed', class: 'data' });
+    expect(await control.callCount()).toBe(calls);
+  });
+
+  it('parks what it does not know', async () => {
+    expect(await run(command('search', { action: 'write_by_telepathy' }))).toEqual({ kind: 'parked', reason: 'worker-older-than-plan' });
+    expect(await run(command('search', { action: 'constructor' }))).toEqual({ kind: 'parked', reason: 'worker-older-than-plan' });
+    expect(await run(command('search', { provider: 'unheard-of' }))).toEqual({ kind: 'parked', reason: 'worker-older-than-plan' });
+    expect(await run(command('search', { integrationId: randomUUID() }))).toEqual({ kind: 'parked', reason: 'integration-gone' });
+  });
+});
+
+describe('intents', () => {
+  it('opens one before the call of search-first, never and ordered steps, and none for others', async () => {
+    for (const one of [command('search'), command('once'), command('upsert', { orderingKey: 'subject' })]) {
+      await run(one);
+      expect(await intentOf(one)).toMatchObject({ state: 'open', expires_at: expect.any(Date) as unknown });
+    }
+    const free = command('upsert');
+    await run(free);
+    expect(await intentOf(free)).toBeUndefined();
+  });
+
+  it.each(['search', 'once'] as const)('answers unknown for a copy of %s that finds an open intent, without a call', async (action) => {
+    const one = command(action);
+    server.hold('arrived');
+    const first = handle(one);
+    await bench.until('the first call', () => (server.inFlight === 1 ? true : undefined));
+    await handle(one, await makeWorker({}, 'other'));
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'unknown', code: 'intent.open' });
+    server.release();
+    await first;
+    await bench.until('both results', () => (resultsOf(one).length === 2 ? true : undefined));
+    expect(resultsOf(one).map((result) => outcomeOf(result).kind).toSorted()).toEqual(['ok', 'unknown']);
+    expect(effectsOf(one)).toBe(1);
+  });
+
+  it('discards a copy of an ordered upsert', async () => {
+    const one = command('upsert', { orderingKey: 'subject' });
+    await run(one);
+    expect(await handle(one)).toEqual({ kind: 'done' });
+    await run(command('upsert'));
+    expect(resultsOf(one)).toHaveLength(1);
+    expect(effectsOf(one)).toBe(1);
+  });
+
+  it('discards a command whose intent the sweeper has made void', async () => {
+    const one = command('search');
+    await system((client) => client.query(`insert into intents (organisation_id, run_id, step_id, dispatch, state) values ($1, $2, $3, $4, 'void')`, [one.organisationId, one.runId, one.stepId, one.dispatch]));
+    expect(await handle(one)).toEqual({ kind: 'done' });
+    await run(command('upsert'));
+    expect(resultsOf(one)).toEqual([]);
+    expect(effectsOf(one)).toBe(0);
+  });
+
+  it('lets exactly one of many workers call', async () => {
+    const one = command('search');
+    const others = await Promise.all([1, 2, 3].map((number) => makeWorker({}, `other-${number}`)));
+    await Promise.all([...others, worker].flatMap((by) => [handle(one, by), handle(one, by)]));
+    expect(effectsOf(one)).toBe(1);
+  });
+
+  it('makes void, and answers expired, when it comes too late', async () => {
+    const one = command('search', { startBeforeMs: Date.now() - 1 });
+    expect(await run(one)).toEqual({ kind: 'expired' });
+    expect(await intentOf(one)).toEqual({ state: 'void', expires_at: null });
+    await handle(one);
+    await run(command('upsert'));
+    expect(resultsOf(one)).toHaveLength(1);
+  });
+
+  it('treats a key older than half its life as search-first', async () => {
+    const young = command('shortKey');
+    await run(young);
+    expect(await intentOf(young)).toBeUndefined();
+    const old = command('shortKey', { firstDispatchedAtMs: Date.now() - 50_000 });
+    await run(old);
+    expect(await intentOf(old)).toMatchObject({ state: 'open' });
+  });
+});
+
+describe('heartbeat', () => {
+  it('starts no call when the last heartbeat is older than half the session time-out', async () => {
+    const calls = await control.callCount();
+    const one = command('search');
+    worker.attach({ lastHeartbeatMs: () => performance.now() - 6_000, sessionTimeoutMs: 10_000 });
+    await expect(handle(one)).rejects.toMatchObject({ definition: { code: HeartbeatStale.code } });
+    expect(await intentOf(one)).toBeUndefined();
+    expect(await control.callCount()).toBe(calls);
+  });
+
+  it('does not write when it grows old between the intent and the write', async () => {
+    let ageMs = 0;
+    worker.attach({ lastHeartbeatMs: () => performance.now() - ageMs, sessionTimeoutMs: 10_000 });
+    await run(command('prepared'));
+    await control.fault({ match: { path: '/parents' }, latencyMs: 300 });
+    const one = command('prepared');
+    const handled = handle(one);
+    await bench.until('the intent', async () => ((await intentOf(one)) === undefined ? undefined : true));
+    ageMs = 6_000;
+    await handled;
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'transient', reached: false });
+    expect(effectsOf(one)).toBe(0);
+  });
+});
+
+describe('breaker', () => {
+  it('opens after failures, answers without a call, and lets one try through later', async () => {
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 400 } });
+    await control.fault({ match: { path: '/upserted' }, status: 503 });
+    for (let number = 0; number < 5; number += 1) await run(command('upsert'), quick);
+    const calls = await control.callCount();
+    const outcome = await run(command('upsert'), quick);
+    expect(outcome).toMatchObject({ kind: 'throttled', code: 'breaker.open', gate: 'provider-down' });
+    expect(await control.callCount()).toBe(calls);
+    await control.clear();
+    await bench.until('a try that succeeds', async () => ((await run(command('upsert'), quick)).kind === 'ok' ? true : undefined));
+    expect(await run(command('upsert'), quick)).toMatchObject({ kind: 'ok' });
+  });
+
+  it('does not open for refusals, throttling or bad input', async () => {
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 3, windowMs: 10_000, openMs: 60_000 } });
+    await control.fault({ match: { path: '/once' }, status: 400, times: 8 });
+    for (let number = 0; number < 8; number += 1) expect(await run(command('once'), quick)).toMatchObject({ kind: 'failed' });
+    expect(await run(command('once'), quick)).toMatchObject({ kind: 'ok' });
+  });
+});
+
+describe('budget', () => {
+  it('sends no more calls than the integration may, and says when the next one fits', async () => {
+    integrationId = await bench.integration('fixture', { base_url: server.url, limit_per_minute: 3 });
+    const quick = await makeWorker({ budgetWaitMs: 100 });
+    for (let number = 0; number < 3; number += 1) expect(await run(command('upsert'), quick)).toMatchObject({ kind: 'ok' });
+    const outcome = await run(command('upsert'), quick);
+    expect(outcome).toMatchObject({ kind: 'throttled', code: 'budget.per_minute' });
+    if (outcome.kind === 'throttled') expect(outcome.untilMs - Date.now()).toBeGreaterThan(50_000);
+  });
+
+  it('hands what was used to the next owner, killed or not', async () => {
+    integrationId = await bench.integration('fixture', { base_url: server.url, limit_per_minute: 10 });
+    const before = await makeWorker({ budgetWaitMs: 100 }, 'before');
+    for (let number = 0; number < 9; number += 1) await run(command('upsert'), before);
+    await bench.until('the stored budget', async () => {
+      const { rows } = await system((client) => client.query<{ used: number }>('select used from budget_windows where integration_id = $1', [integrationId]));
+      return rows[0]?.used === 9 ? true : undefined;
+    });
+    const heir = await makeWorker({ budgetWaitMs: 100 }, 'heir');
+    const kinds = [];
+    for (let number = 0; number < 3; number += 1) kinds.push((await run(command('upsert'), heir)).kind);
+    expect(kinds.filter((kind) => kind === 'ok').length).toBeLessThanOrEqual(1);
+    expect(kinds.at(-1)).toBe('throttled');
+  });
+
+  it('never has more calls running than the provider takes at once', async () => {
+    integrationId = await bench.integration('fixture', { base_url: server.url, limit_concurrent: 2 });
+    server.hold('arrived');
+    const running = Array.from({ length: 6 }, () => handle(command('upsert')));
+    await bench.until('two calls', () => (server.inFlight === 2 ? true : undefined));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(server.inFlight).toBe(2);
+    server.release();
+    expect(await Promise.all(running)).toHaveLength(6);
+  });
+});
+
+describe('hand-over', () => {
+  it('lets the partition go on while a call hangs, and sends its result when it comes', async () => {
+    const quick = await makeWorker({ handOverMs: 100 });
+    await run(command('upsert'), quick);
+    server.hold('arrived', { goesOn: true });
+    const one = command('upsert', { deadlineMs: 20_000 });
+    expect(await handle(one, quick)).toMatchObject({ kind: 'deferred', reason: 'call in flight' });
+    const rows = () => system((client) => client.query('select expires_at from handovers where run_id = $1', [one.runId]));
+    expect((await rows()).rowCount).toBe(1);
+    expect(resultsOf(one)).toEqual([]);
+    server.release();
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
+    await bench.until('the row to go', async () => ((await rows()).rowCount === 0 ? true : undefined));
+  });
+
+  it('needs no row where the intent stands for the call', async () => {
+    const quick = await makeWorker({ handOverMs: 100 });
+    await run(command('search'), quick);
+    server.hold('arrived', { goesOn: true });
+    const one = command('search', { deadlineMs: 20_000 });
+    expect(await handle(one, quick)).toMatchObject({ kind: 'deferred' });
+    expect((await system((client) => client.query('select from handovers where run_id = $1', [one.runId]))).rowCount).toBe(0);
+    server.release();
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
+  });
+
+  it('waits at its end for calls that were handed over', async () => {
+    const quick = await makeWorker({ handOverMs: 50 });
+    server.hold('arrived', { goesOn: true });
+    const one = command('search', { deadlineMs: 20_000 });
+    await handle(one, quick);
+    const stopped = quick.stop(5_000);
+    server.release();
+    await stopped;
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
+  });
+});
+
+describe('settling', () => {
+  const settle = async (one: Command) => {
+    const before = bench.results.length;
+    await handle({ ...one, kind: 'settle' });
+    const result = await bench.until('the finding', () => bench.results.slice(before).find(({ runId, answer }) => runId === one.runId && answer.kind === 'finding'));
+    return result.answer.kind === 'finding' ? result.answer.finding : undefined;
+  };
+
+  it('finds what was written, with the same result fields', async () => {
+    const one = command('search');
+    const outcome = await run(one);
+    expect(outcome.kind).toBe('ok');
+    if (outcome.kind === 'ok') expect(await settle(one)).toEqual({ kind: 'found', result: outcome.result, externalId: outcome.externalId });
+  });
+
+  it('finds nothing where nothing was written', async () => {
+    expect(await settle(command('search'))).toEqual({ kind: 'none' });
+  });
+
+  it('tells several apart', async () => {
+    const one = command('search');
+    await run(one);
+    await run({ ...one, dispatch: 2 });
+    expect(await settle(one)).toEqual({ kind: 'several', count: 2 });
+  });
+
+  it('says why it could not look', async () => {
+    await control.fault({ match: { method: 'GET', path: '/searched' }, status: 429, retryAfter: '30', times: 1 });
+    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'throttled', untilMs: expect.any(Number) as unknown });
+    integrationId = await bench.integration('fixture', { base_url: server.url });
+    await control.fault({ match: { method: 'GET', path: '/searched' }, status: 500, times: 1 });
+    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'transient' });
+    await control.revoke();
+    integrationId = await bench.integration('fixture', { base_url: server.url });
+    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'auth' });
+  });
+});
+
+it('keeps order within integration and subject, and holds nothing else together', () => {
+  const key = (rest: Partial<Command>) => worker.orderingKey(bench.record(command('upsert', rest)));
+  expect(key({ orderingKey: 'a' })).toBe(key({ orderingKey: 'a' }));
+  expect(key({ orderingKey: 'a' })).not.toBe(key({ orderingKey: 'b' }));
+  expect(key({})).not.toBe(key({}));
+});
+
+it('opens credentials of one organisation for nobody else', async () => {
+  const stranger = randomUUID();
+  expect(await run(command('search', { organisationId: stranger }))).toEqual({ kind: 'parked', reason: 'integration-gone' });
+});
