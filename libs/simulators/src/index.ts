@@ -11,3 +11,4 @@ export { journalFile, readJournal } from './kit/journal.js';
 export { readLimits } from './kit/settings.js';
 export { isSimulatedProvider, simulators } from './registry.js';
 export { startSimulator } from './start-simulator.js';
+export { runSimulator, simulatorUsage } from './run-simulator.js';

@@ -31,12 +31,12 @@ export async function startSimulatorProcess(wish: SimulatorWish, folder: string,
   await endLeftover(pidFile);
   const port = await getPort({ host: '127.0.0.1', port: portNumbers(wish.port, wish.port + 90) });
   if (port !== wish.port) onProgress(`Port ${wish.port} is taken; the ${wish.provider} simulator uses ${port}.`);
-  const words = [entry, 'sim', wish.provider, '--port', String(port), '--data', dataDir, '--limits', wish.limits, '--with-parent'];
+  const words = [entry, 'sim', wish.provider, '--port', String(port), '--data', dataDir, '--limits', wish.limits, '--stop-with-parent'];
   // A process group of its own: Ctrl-C must not end the providers before the platform has drained. Credentials go by environment, not by the visible command line.
   const child = spawn(process.execPath, words, {
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-    env: { ...process.env, TRUNKLINE_SIM_CLIENT_ID: wish.clientId, TRUNKLINE_SIM_CLIENT_SECRET: wish.clientSecret },
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, SIMULATOR_CLIENT_ID: wish.clientId, SIMULATOR_CLIENT_SECRET: wish.clientSecret },
   });
   writeFileSync(pidFile, String(child.pid));
   const url = await addressOf(child, wish.provider);
