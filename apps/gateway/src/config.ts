@@ -1,4 +1,4 @@
-import { type Config, address, integer, list, optional, port, readConfig, text } from '@trunkline/service';
+import { type Config, eventLogSchema, integer, optional, port, readConfig, text } from '@trunkline/service';
 
 /** Every variable the gateway reads. */
 export const gatewaySchema = {
@@ -6,8 +6,7 @@ export const gatewaySchema = {
   port: optional(port('PORT', 'port of the HTTP API; 0: any free one'), 3000),
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
   opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 3100),
-  databaseUrl: address('DATABASE_URL', 'PostgreSQL', ['postgres', 'postgresql']),
-  kafkaBrokers: optional(list('KAFKA_BROKERS', 'Kafka brokers; not set: the event log lives in PostgreSQL', /^[^\s:]+:\d+$/), [] as readonly string[]),
+  ...eventLogSchema,
   answerWithinMs: optional(integer('ANSWER_WITHIN_MS', 'how long a publisher waits for 202 or 503', { min: 100, max: 60_000 }), 2_000),
 };
 

@@ -14,7 +14,7 @@ import { EventTypesController } from './control/event-types/event-types.controll
 import type { CheckConnection } from './control/integrations/check-connection.js';
 import { IntegrationsController } from './control/integrations/integrations.controller.js';
 import { IntegrationsService } from './control/integrations/integrations.service.js';
-import type { LedgerVerbs } from './control/ledger-verbs.js';
+import type { LedgerVerbs } from '@trunkline/ledger';
 import { RunsController } from './control/runs/runs.controller.js';
 import { consumerGroups as consumerGroupsToken, eventLog as eventLogToken, ledgerVerbs } from './control/tokens.js';
 import { TopicsController } from './control/topics/topics.controller.js';

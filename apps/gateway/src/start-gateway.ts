@@ -1,18 +1,24 @@
+import { actionCatalogue } from '@trunkline/connectors';
+import { providerFamilies } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
 import { createIdentity } from '@trunkline/identity';
+import { createLedgerVerbs } from '@trunkline/ledger';
 import { createOutbound } from '@trunkline/outbound';
-import { type Dependency, startOps } from '@trunkline/service';
+import { type Dependency, openEventLog, startOps } from '@trunkline/service';
 import { type Databases, openDatabases } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { type Vault, createVault, loadMasterKeys } from '@trunkline/vault';
 import type { GatewayConfig } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
-import { openLedgerVerbs } from './control/open-ledger-verbs.js';
 import { PortTaken } from './edge/errors.js';
 import { createGatewayApplication } from './gateway.js';
-import { openEventLog } from './open-event-log.js';
 import { TopicsReady } from './topics-ready.js';
+
+/** The groups of sync-ledger and the connector workers, whose lag GET /api/topics shows. */
+const consumerGroups = ['ledger', ...providerFamilies.map((family) => `worker-${family}`)];
+/** An append on Kafka gives up before the publisher's answer is due. */
+const appendShare = 0.9;
 
 /** What a process that runs several services shares between them; what is given stays the giver's to close. */
 export interface GatewayParts {
@@ -35,7 +41,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
-  const log = parts.eventLog ?? meteredEventLog(openEventLog(config, databases), metrics);
+  const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, databases, Math.round(config.answerWithinMs * appendShare)), metrics);
   const outbound = createOutbound();
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);
@@ -46,9 +52,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
       identity: createIdentity({ databases }),
       plane,
       vault,
-      verbs: openLedgerVerbs(databases),
+      verbs: createLedgerVerbs({ databases, catalogue: actionCatalogue }),
       checkConnection: checkOver(outbound),
-      consumerGroups: [],
+      consumerGroups,
       answerWithinMs: config.answerWithinMs,
     },
     (error, requestId) => logger.error({ err: error, requestId }, 'a request failed because of a mistake of ours'),

@@ -1,11 +1,12 @@
 import { type EventLog, createEventLog, createPostgresDriver } from '@trunkline/event-log';
 import { topics } from '@trunkline/contracts';
-import { createIdentity } from '@trunkline/identity';
+import { actionCatalogue } from '@trunkline/connectors';
+import { type Identity, createIdentity } from '@trunkline/identity';
+import { createLedgerVerbs } from '@trunkline/ledger';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createVault } from '@trunkline/vault';
 import { ControlPlane } from '../control/control-plane.js';
 import { checkOver } from '../control/integrations/check-connection.js';
-import { openLedgerVerbs } from '../control/open-ledger-verbs.js';
 import { createOutbound } from '@trunkline/outbound';
 import { createGatewayApplication } from '../gateway.js';
 
@@ -15,6 +16,7 @@ export interface TestGateway {
   readonly eventLog: EventLog;
   readonly organisationId: string;
   readonly apiKey: string;
+  readonly identity: Identity;
   /** Errors of ours that were logged; a spec expects none. */
   readonly bugs: unknown[];
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
@@ -53,7 +55,7 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, identity, plane, vault, verbs: openLedgerVerbs(database.databases), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000 },
+    { databases: database.databases, eventLog, identity, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000 },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');
@@ -64,6 +66,7 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
     eventLog,
     organisationId,
     apiKey,
+    identity,
     bugs,
     newKey,
     send: (method, path, body, headers = {}) => send(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),

@@ -2,6 +2,7 @@ import type { ActionFacts, PlannedStep } from '@trunkline/chain';
 import type { ChainBody, StepBody } from './chains.dto.js';
 
 export interface ChainProblem {
+  readonly code: string;
   readonly step: string;
   readonly field: string;
   readonly message: string;
@@ -12,16 +13,16 @@ export interface ChainSurroundings {
   readonly previous: readonly PlannedStep[];
   actionOf(provider: string, action: string, settings: Readonly<Record<string, unknown>>): ActionFacts | undefined;
   /** Expressions: what they read, and what is wrong with them. */
-  checkExpressions(steps: readonly PlannedStep[]): { readonly problems: readonly ChainProblem[]; readonly readsOf: (stepId: string) => readonly string[] };
+  checkExpressions(steps: readonly PlannedStep[]): { readonly problems: readonly ChainProblem[]; readonly readsOf: (step: PlannedStep) => readonly string[] };
 }
 
 /** A chain as it would be saved, and everything that speaks against saving it. */
 export function draftChain(body: ChainBody, surroundings: ChainSurroundings): { readonly steps: readonly PlannedStep[]; readonly problems: readonly ChainProblem[] } {
   const ids = stepIds(body.steps, surroundings.previous);
   const steps = body.steps.map((step, index) => planned(step, ids[index] ?? '', surroundings));
-  const problems = [...repeated(steps, 'name'), ...repeated(steps, 'id'), ...steps.flatMap((step) => placeProblems(step, surroundings))];
+  const problems = steps.flatMap((step) => placeProblems(step, surroundings));
   const { problems: expressionProblems, readsOf } = surroundings.checkExpressions(steps);
-  return { steps: steps.map((step) => ({ ...step, reads: readsOf(step.id) })), problems: [...problems, ...expressionProblems] };
+  return { steps: steps.map((step) => ({ ...step, reads: readsOf(step) })), problems: [...problems, ...expressionProblems] };
 }
 
 function planned(step: StepBody, id: string, { integrations }: ChainSurroundings): PlannedStep {
@@ -63,13 +64,9 @@ function freshId(name: string, isTaken: (id: string) => boolean): string {
   }
 }
 
-function repeated(steps: readonly PlannedStep[], field: 'name' | 'id'): readonly ChainProblem[] {
-  return steps.filter((step, index) => steps.findIndex((other) => other[field] === step[field]) !== index).map((step) => ({ step: step.name, field, message: `another step has the ${field} ${step[field]} too` }));
-}
-
 function placeProblems(step: PlannedStep, { integrations, actionOf }: ChainSurroundings): readonly ChainProblem[] {
   const integration = integrations.get(step.integrationId);
-  if (integration === undefined) return [{ step: step.name, field: 'integration', message: `there is no integration ${step.integrationId}` }];
-  if (actionOf(integration.provider, step.action, integration.settings) === undefined) return [{ step: step.name, field: 'action', message: `${integration.provider} has no action ${step.action}` }];
+  if (integration === undefined) return [{ code: 'chain.unknown_integration', step: step.name, field: 'integration', message: `Step ${step.name}, integration: there is no integration ${step.integrationId}.` }];
+  if (actionOf(integration.provider, step.action, integration.settings) === undefined) return [{ code: 'chain.unknown_action', step: step.name, field: 'action', message: `Step ${step.name}, action: ${integration.provider} has no action ${step.action}.` }];
   return [];
 }

@@ -36,7 +36,7 @@ export class StepBody {
 
   @ApiProperty({ description: 'Later steps read this step as `steps.<name>`.' })
   @IsString()
-  @Matches(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, { message: 'name starts with a letter and holds letters, digits and underscores, 64 at most' })
+  @MaxLength(63)
   name: string;
 
   @ApiProperty({ format: 'uuid' })

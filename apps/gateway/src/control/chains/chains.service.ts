@@ -57,7 +57,7 @@ export class ChainsService {
       const previous = await newestVersion(manager, chain);
       const expected = versionExpected(condition, previous?.version ?? 0);
       const { steps, problems } = draftChain(body, this.surroundings(previous, await integrationsOf(manager, chain.organisationId)));
-      if (problems.length > 0) throw ChainInvalid.because(problems.map(({ step, field, message }) => `step ${step}, ${field}: ${message}`).join('; '), { problems });
+      if (problems.length > 0) throw ChainInvalid.because(problems.map(({ message }) => message).join(' '), { problems });
       return { ...(await addVersion(manager, chain, expected + 1, steps)), steps };
     });
   }

@@ -5,7 +5,7 @@ import { NotFound } from '../../edge/errors.js';
 import { holderOf } from '../../edge/key-holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
-import type { DeadLetter, DeadLetterDetail, LedgerVerbs } from '../ledger-verbs.js';
+import type { DeadLetter, DeadLetterDetail, LedgerVerbs } from '@trunkline/ledger';
 import { epochMs, instant } from '../times.js';
 import { ledgerVerbs } from '../tokens.js';
 import { checkedId } from '../uuid.js';

@@ -8,7 +8,7 @@ import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { entityTag } from '../entity-tag.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
-import type { LedgerVerbs } from '../ledger-verbs.js';
+import type { LedgerVerbs } from '@trunkline/ledger';
 import { ledgerVerbs } from '../tokens.js';
 import { checkedId } from '../uuid.js';
 import { ProviderUnknown } from './errors.js';

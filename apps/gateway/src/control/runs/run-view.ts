@@ -1,4 +1,4 @@
-import type { AttemptView, RunDetail, RunSummary, StepView } from '../ledger-verbs.js';
+import type { AttemptView, RunDetail, RunSummary, StepView } from '@trunkline/ledger';
 import { instant } from '../times.js';
 
 /** System 1's JSON is snake_case; the event's own data and provider results stay as they are. */

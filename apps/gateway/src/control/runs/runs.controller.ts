@@ -6,7 +6,7 @@ import { holderOf } from '../../edge/key-holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
-import type { LedgerVerbs } from '../ledger-verbs.js';
+import type { LedgerVerbs } from '@trunkline/ledger';
 import { epochMs } from '../times.js';
 import { ledgerVerbs } from '../tokens.js';
 import { checkedId } from '../uuid.js';
