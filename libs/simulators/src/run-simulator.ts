@@ -52,7 +52,7 @@ export async function runSimulator(words: readonly string[]): Promise<void> {
 /** The values' types follow from the options. */
 function parse(words: readonly string[]) {
   try {
-      return parseArgs({
+    return parseArgs({
       args: [...words],
       allowPositionals: true,
       options: {
