@@ -9,6 +9,7 @@ import { runCase } from '../../testing/conformance.js';
 import { Lab, record, textOf } from '../../testing/lab.js';
 import { startPostgresHarness, type PostgresHarness } from '../../testing/postgres-harness.js';
 import { createPostgresDriver } from './driver.js';
+import { readSql } from './reader.js';
 
 let harness: PostgresHarness;
 let lab: Lab;
@@ -102,6 +103,25 @@ describe('the postgres log', () => {
     await log.close();
     await pool.end();
   }, 60_000);
+
+  it('reads by index from the first record of an hour on, and leaves older hours out', async () => {
+    const log = await lab.log();
+    const topic = await lab.topic(log);
+    const planAfter = async (count: number): Promise<string> => {
+      await log.append(topic, numbered(0, count));
+      const hours = await harness.pool.query<{ hour: number }>('SELECT max(hour) AS hour FROM event_log.partitions JOIN event_log.topics USING (topic_id) WHERE name = $1', [topic]);
+      const hour = hours.rows[0]?.hour ?? 0;
+      const { rows } = await harness.pool.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${readSql(hour)}`);
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).not.toContain(`records_${hour - 1}`);
+      return plan;
+    };
+    for (const count of [1, 10, 2_000]) {
+      const plan = await planAfter(count);
+      expect(plan).toMatch(/Index Scan/);
+      expect(plan).not.toMatch(/Seq Scan on records/);
+    }
+  });
 
   it('refuses a topic that exists with fewer partitions, and an append to one that does not exist', async () => {
     const log = await lab.log();

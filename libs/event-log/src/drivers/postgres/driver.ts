@@ -89,7 +89,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     },
     async join({ group, topics, fetchRecords }, events) {
       const known = await Promise.all(topics.map((topic) => catalog.find(topic)));
-      const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 4 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
+      const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 16 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
       const member: PostgresMember = new PostgresMember({
         pool,
         identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs },

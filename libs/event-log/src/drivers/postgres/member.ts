@@ -60,7 +60,9 @@ export class PostgresMember implements LogMember {
   }
 
   health(): { readonly ready: boolean; readonly reason?: string } {
-    const reason = this.trouble ?? this.context.reader.problem;
+    const silentMs = performance.now() - this.heartbeatAt;
+    const silence = silentMs > this.sessionTimeoutMs / 2 ? `no heartbeat for ${Math.round(silentMs)} ms` : null;
+    const reason = this.trouble ?? this.context.reader.problem ?? silence;
     return reason === null ? { ready: true } : { ready: false, reason };
   }
 

@@ -98,7 +98,8 @@ BEGIN
   IF (SELECT count(*) FROM event_log.hours WHERE hour BETWEEN p_from AND p_to) = p_to - p_from + 1 THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('event_log.hours', 0));
   FOR v_hour IN SELECT h FROM generate_series(p_from, p_to) AS h WHERE NOT EXISTS (SELECT FROM event_log.hours WHERE hour = h) ORDER BY h LOOP
-    EXECUTE format('CREATE TABLE event_log.records_%s (LIKE event_log.records INCLUDING ALL)', v_hour);
+    -- Rows are only ever added, and the table is dropped as a whole: nothing to vacuum. Nor to analyse: a plan made for an hour's first few rows would stay a sequential scan while the hour fills.
+    EXECUTE format('CREATE TABLE event_log.records_%s (LIKE event_log.records INCLUDING ALL) WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false)', v_hour);
     EXECUTE format('ALTER TABLE event_log.records ATTACH PARTITION event_log.records_%s FOR VALUES FROM (%s) TO (%s)', v_hour, v_hour, v_hour + 1);
     INSERT INTO event_log.hours VALUES (v_hour);
   END LOOP;

@@ -17,7 +17,7 @@ export interface ReaderSettings {
   readonly pollMs: number;
   readonly idlePollMs: number;
   readonly fetchRecords: number;
-  /** Per partition and read; at least one record comes whatever its size. */
+  /** Per read, shared by the partitions; of each at least one record comes whatever its size. */
   readonly fetchBytes: number;
 }
 
@@ -28,6 +28,7 @@ export class Reader {
   private isWanted = false;
   private isClosed = false;
   private failures = 0;
+  private isResting = false;
   private lastRecordMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
   private trouble: string | null = null;
@@ -79,7 +80,7 @@ export class Reader {
   wake(): void {
     if (this.isClosed) return;
     this.isWanted = true;
-    if (this.isReading || this.failures > 0) return;
+    if (this.isReading || this.isResting) return;
     this.isReading = true;
     // One turn later, so that all that is resumed or assigned in this turn shares the query.
     setImmediate(() => void this.readUntilEmpty());
@@ -112,9 +113,10 @@ export class Reader {
     if (this.isClosed) return;
     clearTimeout(this.timer);
     const isIdle = performance.now() - this.lastRecordMs > 5_000;
-    const delayMs = this.failures > 0 ? Math.min(2_000, 100 * 2 ** this.failures) : isIdle ? this.settings.idlePollMs : this.settings.pollMs;
+    this.isResting = this.failures > 0;
+    const delayMs = this.isResting ? Math.min(2_000, 100 * 2 ** Math.min(this.failures, 10)) : isIdle ? this.settings.idlePollMs : this.settings.pollMs;
     this.timer = setTimeout(() => {
-      this.failures = 0;
+      this.isResting = false;
       this.wake();
     }, delayMs);
   }
@@ -133,7 +135,7 @@ export class Reader {
         asked.map(({ partition }) => partition),
         asked.map(({ position }) => position.toString()),
         this.settings.fetchRecords,
-        this.settings.fetchBytes,
+        Math.max(64 * 1024, Math.floor(this.settings.fetchBytes / asked.length)),
       ],
     });
     const found = Map.groupBy(rows, (row) => asked[row.slot - 1]);
@@ -167,7 +169,7 @@ interface Row {
   readonly headers: Buffer;
 }
 
-function readSql(oldestHour: number): string {
+export function readSql(oldestHour: number): string {
   return `
 SELECT p.slot::int, r."offset", r.hour, r.appended_at_ms, r.key, r.value, r.headers
   FROM unnest($1::int[], $2::int[], $3::bigint[]) WITH ORDINALITY AS p(topic_id, partition, position, slot)

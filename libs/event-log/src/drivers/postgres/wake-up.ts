@@ -14,6 +14,7 @@ export class WakeUps {
   private timer: NodeJS.Timeout | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
+  private isListening = false;
 
   constructor(
     private readonly connectionString: string | undefined,
@@ -31,6 +32,9 @@ export class WakeUps {
     try {
       await client.connect();
       await client.query(`LISTEN ${channel}`);
+      if (this.client !== client) return;
+      this.isListening = true;
+      this.send();
     } catch {
       // Polling carries on without hints until the connection is back.
       this.reopenLater(client);
@@ -56,16 +60,21 @@ export class WakeUps {
     if (client !== null) await client.end().catch(() => undefined);
   }
 
-  /** At once, then not again for 10 ms; what gathers meanwhile goes together. */
+  /** At once, then not again for 10 ms. */
   private send(): void {
     if (this.timer !== undefined || this.isClosed || this.topicIds.size + this.groups.size === 0) return;
+    const client = this.client;
+    if (client === null || !this.isListening) return;
     const payload = JSON.stringify([this.instanceId, [...this.topicIds].slice(0, 500), [...this.groups].slice(0, 20)]);
     this.topicIds.clear();
     this.groups.clear();
-    this.client?.query('SELECT pg_notify($1, $2)', [channel, payload]).catch(() => undefined);
+    // The connection carries one statement at a time; what gathers meanwhile goes together. A hint that failed is made up for by the poll.
+    const sent = client.query('SELECT pg_notify($1, $2)', [channel, payload]).catch(() => undefined);
     this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.send();
+      void sent.then(() => {
+        this.timer = undefined;
+        this.send();
+      });
     }, shortestGapMs);
     this.timer.unref();
   }
@@ -79,6 +88,7 @@ export class WakeUps {
   private reopenLater(client: Client): void {
     if (this.client !== client) return;
     this.client = null;
+    this.isListening = false;
     client.end().catch(() => undefined);
     if (this.isClosed) return;
     this.retryTimer = setTimeout(() => void this.open(), 1_000);
