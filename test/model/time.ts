@@ -10,7 +10,7 @@ export function timeTransitions(state: State, rules: Rules): Transition[] {
     const earlier = index === 0 ? undefined : state.dispatches[index - 1];
     // Nothing is looked up nor forgotten there.
     const last = rules.repeat === 'upsert' || rules.repeat === 'never' ? moment.visible : moment.visibleAgain;
-    if (dispatch.moment === last || (earlier !== undefined && dispatch.moment >= earlier.moment)) return;
+    if (dispatch.moment >= last || (earlier !== undefined && dispatch.moment >= earlier.moment)) return;
     // Half a key's life is far longer than a command's.
     const isKeyInUse = !keepsIntents(rules) && index === 0 && dispatch.moment === moment.visible && (state.dispatches.slice(1).some((later) => later.moment < moment.expired) || state.workers.some((worker) => worker.at === 'inserted' || worker.at === 'started'));
     if (isKeyInUse) return;

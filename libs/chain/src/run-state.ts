@@ -5,8 +5,10 @@ import { isFinal, type RunState } from './state.js';
 /** Works out what follows from all steps together: subjects let go, the run's state, its end. */
 export function conclude(draft: Draft): Run {
   const before = new Map(draft.run.steps.map((step) => [step.id, step.state]));
+  const reopened = new Set(draft.effects.flatMap((effect) => (effect.kind === 'reopened' ? [effect.stepId] : [])));
   for (const step of draft.steps) {
-    const wasFinal = isFinal(before.get(step.id) ?? 'waiting');
+    // A reopened step may end again at once, behind another failure; its new number on the subject is let go with it.
+    const wasFinal = isFinal(before.get(step.id) ?? 'waiting') && !reopened.has(step.id);
     if (!wasFinal && isFinal(step.state) && draft.planned(step.id).ordering === 'subject') draft.emit({ kind: 'release-subject', stepId: step.id });
   }
   const state = runStateOf(draft);
