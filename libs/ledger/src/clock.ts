@@ -3,7 +3,7 @@ import { databaseClock, type Databases } from '@trunkline/storage';
 /** Now, on the database's clock, in epoch milliseconds; due times, leases and `startBefore` are compared with it alone (delivery §10). */
 export interface LedgerClock {
   nowMs(): number;
-  /** A time of the event log's clock, on the database's. */
+  /** A time of the event log's clock, on the database's; the same where the log lives in the database. */
   fromLogMs(logMs: number): number;
   /** How wrong `fromLogMs` may be. */
   readonly errorMs: number;

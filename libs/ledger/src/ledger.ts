@@ -27,7 +27,7 @@ import { Timetable } from './tick/timetable.js';
 
 export interface LedgerOptions {
   readonly databases: Pick<Databases, 'system'>;
-  readonly eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs'>;
+  readonly eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs' | 'driver'>;
   readonly catalogue: ActionCatalogue;
   readonly compile?: CompileChain;
   readonly instance?: string;
@@ -72,6 +72,8 @@ export interface LedgerPasses {
   sweep(): Promise<number>;
   /** Ended runs and calls past their keeping. */
   retention(): Promise<number>;
+  /** Commands that another instance has seen answered. */
+  recount(): Promise<number>;
 }
 
 export interface LedgerFigures {
@@ -85,7 +87,7 @@ const cachedBytes = 64 * 1024 * 1024;
 /** The part of Trunkline that decides: plans runs, advances them, and keeps every promise about what happens in between (P2, P4, P5, P8). */
 export function createLedger(options: LedgerOptions): Ledger {
   const settings = { ...defaultSettings, ...options.settings };
-  const clock = options.clock ?? measuredClock(options.databases, () => options.eventLog.clockOffsetMs());
+  const clock = options.clock ?? measuredClock(options.databases, () => (options.eventLog.driver === 'postgres' ? null : options.eventLog.clockOffsetMs()));
   const report = options.report ?? (() => undefined);
   const random = options.random ?? Math.random;
   const surroundings: FlushSurroundings = {
@@ -108,7 +110,7 @@ class RunningLedger implements Ledger {
   readonly topics = [...eventTopics, resultsTopic, deadLettersTopic, configChangesTopic];
   readonly group = 'ledger';
   readonly maxRecords: number;
-  readonly passes: LedgerPasses = { due: () => this.due(), gates: () => this.gatesPass(), outbox: () => this.outbox.recover(), sweep: () => this.sweep(), retention: () => this.retention() };
+  readonly passes: LedgerPasses = { due: () => this.due(), gates: () => this.gatesPass(), outbox: () => this.outbox.recover(), sweep: () => this.sweep(), retention: () => this.retention(), recount: () => this.recount() };
   private readonly outbox: Outbox;
   private readonly loop: FlushLoop;
   private readonly timetable: Timetable;
@@ -273,8 +275,8 @@ class RunningLedger implements Ledger {
 
   /** Answers that another instance took are not seen here: what has been in flight for a while is looked up (delivery §5). */
   private async recount(): Promise<number> {
-    const oldMs = this.around.clock.nowMs() - 2_000;
-    const old = this.around.gates.all().flatMap((gate) => [...gate.inFlight].filter(([, sinceMs]) => sinceMs < oldMs).slice(0, 200).map(([name]) => ({ gate, name })));
+    const oldMs = this.around.clock.nowMs() - this.around.settings.recountAfterMs;
+    const old = this.around.gates.all().flatMap((gate) => [...gate.inFlight].filter(([, sinceMs]) => sinceMs <= oldMs).slice(0, 200).map(([name]) => ({ gate, name })));
     if (old.length === 0) return 0;
     const keys = old.map(({ gate, name }) => ({ organisationId: gate.organisationId, runId: name.slice(0, name.indexOf('/')) }));
     const open = await readOpenSteps(this.around.databases, keys);
@@ -284,7 +286,7 @@ class RunningLedger implements Ledger {
       if (isInFlight === true) gate.inFlight.set(name, this.around.clock.nowMs());
       else gate.answered(name, 'done', this.around.clock.nowMs());
     }
-    this.feed();
+    await this.loop.submit(this.admissible());
     return old.length;
   }
 }

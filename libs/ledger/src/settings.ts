@@ -15,6 +15,8 @@ export interface LedgerSettings {
   readonly duePollMs: number;
   readonly gatePollMs: number;
   readonly clockPollMs: number;
+  /** What has been in flight for longer is looked up: another instance may have taken its answer. */
+  readonly recountAfterMs: number;
   /** Most commands in flight per integration and instance. */
   readonly gateCap: number;
   /** Runs kept in memory so that their results need no reading. */
@@ -38,6 +40,7 @@ export const defaultSettings: LedgerSettings = {
   duePollMs: 250,
   gatePollMs: 1_000,
   clockPollMs: 10_000,
+  recountAfterMs: 2_000,
   gateCap: 512,
   cachedRuns: 5_000,
   conflictRepeats: 20,

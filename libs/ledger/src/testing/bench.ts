@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { ActionFacts, Json, PlannedStep, StepOutcome } from '@trunkline/chain';
+import type { ActionFacts, Finding, Json, PlannedStep, StepOutcome } from '@trunkline/chain';
 import { commandTopicOf, decodeCommand, digestOf, encodeEvent, encodeResult, eventTopicOf, runIdOf, type AcceptedEvent, type Command, type StepResult } from '@trunkline/contracts';
 import type { EventLog, LogRecord, PartitionLag, StoredRecord } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
+import { createLedgerVerbs } from '../verbs/ledger-verbs.js';
+import type { LedgerVerbs } from '../verbs/verbs.js';
 import { createLedger, type Ledger, type LedgerOptions } from '../ledger.js';
 import type { CompileChain } from '../plan/compile.js';
 
@@ -24,6 +26,7 @@ export interface Bench {
   event(type: string, id: string, data?: Json, subject?: string | null): AcceptedEvent;
   record(event: AcceptedEvent, appendedAtMs?: number): StoredRecord;
   answer(command: Command, outcome: StepOutcome, call?: StepResult['call']): StoredRecord;
+  finding(command: Command, finding: Finding, lookedUpAtMs: number): StoredRecord;
   raw(topic: string, record: Partial<StoredRecord>): StoredRecord;
   /** Commands sent since the last time this was asked. */
   sent(): Promise<Command[]>;
@@ -32,6 +35,12 @@ export interface Bench {
   query<T extends object = Record<string, unknown>>(text: string, values?: unknown[]): Promise<T[]>;
   runIdOf(id: string): string;
   stepsOf(id: string): Promise<Record<string, unknown>[]>;
+  /** State of each step of the event's run, by step id. */
+  statesOf(id: string): Promise<Record<string, unknown>>;
+  stateOf(id: string): Promise<string | undefined>;
+  /** Makes everything that waits for a time due, and closed gates open: time passes for the tests. */
+  letTimePass(): Promise<void>;
+  verbs(): LedgerVerbs;
   close(): Promise<void>;
 }
 
@@ -86,7 +95,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
   const pending: Command[] = [];
   let offset = 0n;
   const stored = (topic: string, record: LogRecord, appendedAtMs = Date.now()): StoredRecord => ({ ...record, topic, partition: 0, offset: (offset += 1n), appendedAtMs });
-  const eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs'> = {
+  const eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs' | 'driver'> = {
     append: async (topic, records) => {
       if (!topic.startsWith('commands.')) throw new Error(`the ledger sent to ${topic}`);
       const decoded = records.map((record) => decodeCommand(record));
@@ -96,6 +105,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       return records.map(() => ({ partition: 0, offset: 0n }));
     },
     lag: async () => lags,
+    driver: 'postgres',
     clockOffsetMs: () => 0,
   };
   const bench: Bench = {
@@ -122,6 +132,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       catalogue: { find: (_provider, action) => facts[action] },
       compile: readPaths,
       random: () => 0.5,
+      settings: { recountAfterMs: 0 },
       report: (error, act) => {
         throw new Error(`${act}: ${String(error)}`, { cause: error });
       },
@@ -143,6 +154,17 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       call,
       worker: 'bench',
     })),
+    finding: (command, finding, lookedUpAtMs) => stored('results', encodeResult({
+      schema: 1,
+      organisationId: command.organisationId,
+      runId: command.runId,
+      stepId: command.stepId,
+      dispatch: command.dispatch,
+      integrationId: command.integrationId,
+      answer: { kind: 'finding', finding },
+      call: { startedAtMs: lookedUpAtMs, durationMs: 5, httpStatus: 200, providerRequestId: 'look-up', method: 'GET', path: '/' },
+      worker: 'bench',
+    })),
     raw: (topic, record) => stored(topic, { key: null, value: null, headers: [], ...record }),
     async sent() {
       // Commands are sent after the flush has answered; one turn of the event loop lets them arrive.
@@ -152,11 +174,19 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     async work(ledgers, outcomeOf = (command) => ({ kind: 'ok', result: { id: `${command.stepId}-made` }, externalId: `${command.stepId}-made` })) {
       const all: Command[] = [];
       for (let turn = 0; ; turn += 1) {
-        const sent = await bench.sent();
+        let sent = await bench.sent();
+        if (sent.length === 0) {
+          for (const ledger of ledgers) {
+            await ledger.passes.recount();
+            await ledger.passes.due();
+            await ledger.passes.gates();
+          }
+          sent = await bench.sent();
+        }
         if (sent.length === 0) return all;
         all.push(...sent);
         const ledger = ledgers[turn % ledgers.length];
-        await ledger?.handleBatch(sent.map((command) => bench.answer(command, outcomeOf(command))));
+        await ledger?.handleBatch(sent.filter((command) => command.kind === 'execute').map((command) => bench.answer(command, outcomeOf(command))));
       }
     },
     query: async <T extends object>(text: string, values: unknown[] = []) => (await owner.query<T>(text, values)).rows,
@@ -165,6 +195,14 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       const [row] = await bench.query<{ steps: string }>('select steps from runs where run_id = $1', [bench.runIdOf(id)]);
       return row === undefined ? [] : (JSON.parse(row.steps) as Record<string, unknown>[]);
     },
+    statesOf: async (id) => Object.fromEntries((await bench.stepsOf(id)).map((step) => [step['id'], step['state']])),
+    stateOf: async (id) => (await bench.query<{ state: string }>('select state from runs where run_id = $1', [bench.runIdOf(id)]))[0]?.state,
+    async letTimePass() {
+      await owner.query(`update due_work set due_at = least(due_at, clock_timestamp()) where kind <> 'gate' and isfinite(due_at)`);
+      await owner.query(`update due_work set leased_until = null`);
+      await owner.query(`update gates set open_at = clock_timestamp() - interval '5 seconds' where isfinite(open_at)`);
+    },
+    verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
     async close() {
       await owner.end();
       await database.close();
