@@ -41,6 +41,11 @@ export class GroupLag {
 
   private async subscribed(name: string): Promise<readonly string[]> {
     const { groups } = await asking(`describing ${name}`, () => this.connection.ask('describing a group', (admin) => admin.describeGroups([name])));
-    return groups.flatMap(({ members }) => members.flatMap(({ memberMetadata }) => AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? []));
+    return groups.flatMap(({ members }) => members.flatMap(({ memberMetadata }) => topicsIn(memberMetadata)));
   }
+}
+
+/** What a member subscribes to; while a group rebalances the broker tells nothing. */
+export function topicsIn(memberMetadata: Buffer): readonly string[] {
+  return memberMetadata.length === 0 ? [] : (AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? []);
 }
