@@ -1,11 +1,21 @@
 import type { Command } from 'commander';
 import { query } from '../client/api.js';
+import { exitCodes } from '../client/failure.js';
 import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
-import { wholeNumber, withApi, withOutput, withPaging, type Page } from './options.js';
+import { wholeNumber, withApi, withOutput, withPaging } from './options.js';
+
+interface Redriven {
+  readonly dry_run: boolean;
+  readonly matched: number;
+  readonly redriven: number;
+  readonly refused: readonly unknown[];
+  readonly by_class: Readonly<Record<string, number>>;
+}
 
 interface Filter {
   readonly class?: string;
-  readonly provider?: string;
+  readonly integration?: string;
+  readonly run?: string;
   readonly code?: string;
   readonly id?: readonly string[];
 }
@@ -30,21 +40,28 @@ export function addDeadLetters(program: Command): void {
 }
 
 function withFilter(command: Command): Command {
-  return command.option('--class <class>', 'data, conflict, auth, bug …').option('--provider <provider>', 'only of this provider').option('--code <code>', 'only with this error code');
+  return command.option('--class <class>', 'data, conflict, auth, bug …').option('--integration <id>', 'only of this integration').option('--run <id>', 'only of this run').option('--code <code>', 'only with this error code');
 }
 
-function list({ output, limit, after, class: errorClass, provider, code }: Filter & { output: OutputFormat; limit: number; after?: string }): Promise<void> {
+function list({ output, limit, after, class: errorClass, integration, run, code }: Filter & { output: OutputFormat; limit: number; after?: string }): Promise<void> {
   return withApi(async (api) => {
-    const { body } = await api.call<Page<Row>>('GET', `/api/dead-letters${query({ limit, after, class: errorClass, provider, code })}`);
-    print(body.items, ['id', 'class', 'code', 'message', 'run_id', 'step_id', 'times', 'last_at'], output, 'Nothing is dead-lettered. That is how it should be.');
+    const { body } = await api.call<{ dead_letters: readonly Row[]; next: string | null }>('GET', `/api/dead-letters${query({ limit, after, class: errorClass, integration_id: integration, run_id: run, code })}`);
+    print(body.dead_letters, ['id', 'class', 'code', 'message', 'run_id', 'step_id', 'times', 'last_at'], output, 'Nothing is dead-lettered. That is how it should be.');
     if (body.next !== null && output === 'table') say(`More: --after ${body.next}`);
   });
 }
 
-function redrive({ output, dryRun, rate, force, id, class: errorClass, provider, code }: Filter & { output: OutputFormat; dryRun?: boolean; rate: number; force?: boolean }): Promise<void> {
+function redrive({ output, dryRun, rate, force, id, class: errorClass, integration, run, code }: Filter & { output: OutputFormat; dryRun?: boolean; rate: number; force?: boolean }): Promise<void> {
   return withApi(async (api) => {
-    const filter = { ...(id === undefined ? {} : { ids: id }), ...(errorClass === undefined ? {} : { class: errorClass }), ...(provider === undefined ? {} : { provider }), ...(code === undefined ? {} : { code }) };
-    const { body } = await api.call<Row>('POST', '/api/dead-letters/redrive', { filter, dry_run: dryRun ?? false, per_second: rate, force: force ?? false });
-    printOne(body, output, () => JSON.stringify(body, null, 2));
+    const filter = { ids: id, class: errorClass, integration_id: integration, run_id: run, code };
+    const { body } = await api.call<Redriven>('POST', '/api/dead-letters/redrive', { ...filter, dry_run: dryRun ?? false, per_second: rate, force: force ?? false });
+    printOne(body, output, () => redriveText(body));
+    if (body.refused.length > 0 && body.redriven === 0 && !body.dry_run) process.exitCode = exitCodes.failed;
   });
+}
+
+function redriveText({ dry_run: isDryRun, matched, redriven, refused, by_class: byClass }: Redriven): string {
+  const classes = Object.entries(byClass).map(([name, count]) => `${count} ${name}`).join(', ');
+  const head = isDryRun ? `${matched} would be sent again${classes === '' ? '' : ` (${classes})`}; nothing was.` : `${redriven} of ${matched} are on their way again.`;
+  return [head, ...refused.map((refusal) => `refused: ${JSON.stringify(refusal)}`)].join('\n');
 }

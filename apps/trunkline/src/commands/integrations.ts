@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { exitCodes, NoTarget } from '../client/failure.js';
 import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
-import { withApi, withOutput, type Page } from './options.js';
+import { withApi, withOutput } from './options.js';
 
 export function addIntegrations(program: Command): void {
   const integrations = program.command('integrations').description('the organisation\'s connections to providers');
@@ -9,8 +9,8 @@ export function addIntegrations(program: Command): void {
     .description('all of them')
     .action(({ output }: { output: OutputFormat }) => withApi(async (api, { organisationId }) => {
       if (organisationId === null) throw NoTarget.because('listing needs the organisation: set TRUNKLINE_ORGANISATION');
-      const { body } = await api.call<Page<Row>>('GET', `/api/integrations/org/${organisationId}`);
-      print(body.items, ['id', 'provider', 'name', 'paused', 'updated_at'], output, 'No integrations yet; POST /api/integrations/org/<organisation> makes one (see /api/docs).');
+      const { body } = await api.call<{ integrations: readonly Row[] }>('GET', `/api/integrations/org/${organisationId}`);
+      print(body.integrations, ['id', 'provider', 'name', 'paused', 'updated_at'], output, 'No integrations yet; POST /api/integrations/org/<organisation> makes one (see /api/docs).');
     }));
   for (const verb of ['pause', 'resume'] as const) {
     integrations
@@ -26,8 +26,8 @@ export function addIntegrations(program: Command): void {
     .description('call the provider\'s cheap check with the stored credentials')
     .argument('<id>', 'integration')
     .action((id: string, { output }: { output: OutputFormat }) => withApi(async (api) => {
-      const { body } = await api.call<Row>('POST', `/api/integrations/${encodeURIComponent(id)}/test`, {});
-      printOne(body, output, () => JSON.stringify(body, null, 2));
-      if (body['ok'] === false) process.exitCode = exitCodes.failed;
+      const { body } = await api.call<{ ok: boolean; checks: readonly { shows: string; ok: boolean; problem: string | null }[] }>('POST', `/api/integrations/${encodeURIComponent(id)}/test`, {});
+      printOne(body, output, () => body.checks.map((check) => `${check.ok ? '✓' : '✗'} ${check.shows}${check.problem === null ? '' : `: ${check.problem}`}`).join('\n'));
+      if (!body.ok) process.exitCode = exitCodes.failed;
     }));
 }

@@ -27,9 +27,3 @@ export async function withApi<Result>(work: (api: Api, target: Target) => Promis
     await api.close();
   }
 }
-
-/** A list as the API gives it. */
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next: string | null;
-}

@@ -3,7 +3,7 @@ export interface RunView {
   readonly run_id: string;
   readonly state: string;
   readonly chain_version: number | null;
-  readonly event: { readonly type: string; readonly source: string; readonly id: string; readonly subject: string | null } | null;
+  readonly event: { readonly type: string; readonly source: string; readonly id: string; readonly subject: string | null };
   readonly accepted_at: string;
   readonly finished_at: string | null;
   readonly steps: readonly StepView[];
@@ -18,7 +18,7 @@ export interface StepView {
   readonly reason: string | null;
   readonly due_at: string | null;
   readonly external_id: string | null;
-  readonly attempts: readonly AttemptView[] | number;
+  readonly attempts: readonly AttemptView[];
 }
 
 export interface AttemptView {
@@ -36,7 +36,7 @@ export interface AttemptView {
 export function runText(run: RunView): string {
   const lines = [
     `Run ${run.run_id}: ${run.state}${run.chain_version ? ` (chain version ${run.chain_version})` : ' (no chain was in force)'}`,
-    ...(run.event === null ? [] : [`Event ${run.event.type} ${run.event.id} of ${run.event.source}${run.event.subject === null ? '' : `, about ${run.event.subject}`}`]),
+    `Event ${run.event.type} ${run.event.id} of ${run.event.source}${run.event.subject === null ? '' : `, about ${run.event.subject}`}`,
     `Accepted ${run.accepted_at}${run.finished_at === null ? '' : `, finished ${run.finished_at} (${Date.parse(run.finished_at) - Date.parse(run.accepted_at)} ms)`}`,
     '',
     ...run.steps.flatMap((step) => stepLines(step)),
@@ -47,8 +47,7 @@ export function runText(run: RunView): string {
 function stepLines(step: StepView): readonly string[] {
   const waits = [step.reason, step.due_at === null ? null : `until ${step.due_at}`].filter((part) => part !== null).join(', ');
   const head = `${step.state.padEnd(13)} ${step.name} (${step.provider} ${step.action})${step.external_id === null ? '' : ` → ${step.external_id}`}${waits === '' ? '' : `  ${waits}`}`;
-  const attempts = Array.isArray(step.attempts) ? (step.attempts as readonly AttemptView[]) : [];
-  return [head, ...attempts.map((attempt) => attemptLine(attempt))];
+  return [head, ...step.attempts.map((attempt) => attemptLine(attempt))];
 }
 
 function attemptLine(attempt: AttemptView): string {

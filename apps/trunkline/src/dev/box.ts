@@ -8,7 +8,7 @@ export function summaryBox(dev: DevFile, devFilePath: string, notes: readonly st
     `  -H 'Authorization: Bearer ${dev.apiKey}' \\`,
     `  -H 'Content-Type: application/cloudevents+json' \\`,
     `  -d '{"specversion":"1.0","type":"conversation_ended","source":"/me","id":"call-1",`,
-    `       "data":{"summary":"A street light is out","address":"1 Harbour St"}}'`,
+    `       "data":{"conversation_id":"call-1","summary":"A street light is out","address":"1 Harbour St"}}'`,
   ];
   const lines = [
     'Harbour City Council (demo) is open.',
@@ -20,7 +20,7 @@ export function summaryBox(dev: DevFile, devFilePath: string, notes: readonly st
     '',
     'Send an event of your own:',
     ...curl,
-    'or: npx --no trunkline send-event conversation_ended --set summary="A street light is out" --wait',
+    'or: npx --no trunkline send-event conversation_ended --set conversation_id=call-2 --set summary="A street light is out" --wait',
     '',
     `Everything above is in ${devFilePath}.`,
     ...notes,

@@ -53,6 +53,7 @@ async function feed(options: DevOptions, platform: RunningPlatform, signal: Abor
     let status = 0;
     if (options.replay !== undefined) {
       const replayed = await replayRows(api, file, options.replay, eventSource);
+      if (options.file === undefined) writePosition(platform.folder, Math.max(readPosition(platform.folder), options.replay));
       await untilAllEnded(view, replayed, signal);
       const told = await summarise(view, platform.simulators, replayed);
       tell(told, options.output);

@@ -116,7 +116,7 @@ export function demoChain(isOrdered: boolean): readonly PlannedStep[] {
   return [
     {
       ...common, id: 'genesys', name: 'genesys', integrationId: integrationIds.genesys, provider: 'genesys', action: 'log_conversation', priority: 10, ordering: 'none', reads: [],
-      input: { contact_reference: { path: 'event.data.contact.id' }, contact_name: { path: 'event.data.contact.name' }, text: { cel: text } },
+      input: { contact_reference: { cel: `default(event.data.contact.id, 'resident-' + event.id)` }, contact_name: { cel: `default(event.data.contact.name, 'Resident of request ' + event.id)` }, text: { cel: text } },
     },
     {
       ...common, id: 'techone', name: 'techone', integrationId: integrationIds.techone, provider: 'techone', action: 'create_job', priority: 20, ordering: isOrdered ? 'subject' : 'none', reads: [],
