@@ -12,18 +12,18 @@ export interface Readiness {
 
 /** Asks all at once and waits at most `timeoutMs` for each, so that a hanging dependency is named like a missing one. */
 export async function readinessOf(dependencies: readonly Dependency[], timeoutMs: number): Promise<Readiness> {
-  const answers = await Promise.all(dependencies.map(async ({ name, check }) => ({ name, reason: await reasonOf(check, timeoutMs) })));
+  const answers = await Promise.all(dependencies.map(async (dependency) => ({ name: dependency.name, reason: await reasonOf(dependency, timeoutMs) })));
   const missing = answers.flatMap(({ name, reason }) => (reason === null ? [] : [{ name, reason }]));
   return { ready: missing.length === 0, missing };
 }
 
-async function reasonOf(check: Dependency['check'], timeoutMs: number): Promise<string | null> {
+async function reasonOf(dependency: Dependency, timeoutMs: number): Promise<string | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`no answer within ${timeoutMs} ms`), timeoutMs);
   });
   try {
-    return await Promise.race([check(), late]);
+    return await Promise.race([dependency.check(), late]);
   } catch (error) {
     return shortReason(error);
   } finally {
