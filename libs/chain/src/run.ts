@@ -72,8 +72,8 @@ export type Happening =
   | { readonly kind: 'result'; readonly stepId: string; readonly dispatch: number; readonly outcome: StepOutcome }
   /** A deferred step's time, or a parked step's retry, has come (or somebody processes the queue); or the look-up of an `unknown` step went unanswered and must be sent again. */
   | { readonly kind: 'due'; readonly stepId: string }
-  /** The sweeper found this dispatch overdue. `void`: it wrote the intent itself, or found one that is void, so no call was or will be made; `open`: a call may have been made; `none`: the action keeps no intents (`key`, `upsert`, unordered). */
-  | { readonly kind: 'swept'; readonly stepId: string; readonly dispatch: number; readonly intent: 'void' | 'open' | 'none' }
+  /** The sweeper found this dispatch overdue. `void`: it wrote the intent itself, or found one that is void, so no call was or will be made; `open`: a call may have been made (`expiresAtMs` is the open row's, later than the command's where its worker was slow); `none`: the action keeps no intents (`key`, `upsert`, unordered). */
+  | { readonly kind: 'swept'; readonly stepId: string; readonly dispatch: number; readonly intent: 'void' | 'open' | 'none'; readonly expiresAtMs?: number }
   /** `lookedUpAtMs`: when the look-up began, on the database clock; a copy of an earlier finding must not count as the second look-up. */
   | { readonly kind: 'finding'; readonly stepId: string; readonly dispatch: number; readonly lookedUpAtMs: number; readonly finding: Finding }
   | { readonly kind: 'answered-by-person'; readonly stepId: string; readonly answer: { readonly kind: 'done'; readonly externalId: string | null } | { readonly kind: 'not-done' } }

@@ -4,7 +4,7 @@ import { isHarmlessTwice, repeatOf } from './repeat.js';
 import { lookUpFrom } from './unknown.js';
 
 /** The sweeper found this dispatch overdue, with `results` read past its time (delivery §8). */
-export function applySwept(draft: Draft, { stepId, dispatch, intent }: Of<'swept'>): void {
+export function applySwept(draft: Draft, { stepId, dispatch, intent, expiresAtMs }: Of<'swept'>): void {
   const step = draft.step(stepId);
   if (step?.state !== 'sent' || dispatch !== step.dispatch) return;
   if (intent === 'void') {
@@ -15,5 +15,7 @@ export function applySwept(draft: Draft, { stepId, dispatch, intent }: Of<'swept
   const facts = draft.surroundings.factsOf(stepId);
   if (facts !== undefined && isHarmlessTwice(repeatOf(facts, step))) return readyAgain(draft, stepId, 'swept');
   draft.change(stepId, { ranked: 'unknown' });
-  lookUpFrom(draft, stepId, 'swept');
+  // A worker that lost time before its intent has a later deadline than the command promised.
+  const callsEndMs = Math.max((step.startBeforeMs ?? 0) + draft.planned(stepId).timeoutMs, expiresAtMs ?? draft.nowMs);
+  lookUpFrom(draft, stepId, 'swept', callsEndMs);
 }
