@@ -5,19 +5,22 @@ import type { Dependency } from '@trunkline/service';
 
 const retryMs = 1_000;
 
-/** Creates the registry's topics as soon as the event log can be reached, and is a dependency until then: the process starts, and is not ready, while the log is away. */
+/** Creates the registry's topics as soon as the event log can be reached, and says from then on whether they are there: the process starts, and is not ready, while the log is away. */
 export class TopicsReady implements Dependency {
   readonly name = 'topics';
   private reason: string | null = 'not created yet';
   private readonly stopping = new AbortController();
   private readonly working: Promise<void>;
 
-  constructor(log: Pick<EventLog, 'ensureTopics'>) {
-    this.working = this.ensure(log);
+  constructor(private readonly log: Pick<EventLog, 'ensureTopics' | 'topics'>) {
+    this.working = this.ensure();
   }
 
   async check(): Promise<string | null> {
-    return this.reason;
+    if (this.reason !== null) return this.reason;
+    const there = new Set((await this.log.topics()).map(({ topic }) => topic));
+    const missing = topics.filter(({ name }) => !there.has(name)).map(({ name }) => name);
+    return missing.length === 0 ? null : `missing: ${missing.join(', ')}`;
   }
 
   async stop(): Promise<void> {
@@ -25,10 +28,10 @@ export class TopicsReady implements Dependency {
     await this.working;
   }
 
-  private async ensure(log: Pick<EventLog, 'ensureTopics'>): Promise<void> {
+  private async ensure(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       try {
-        await log.ensureTopics(topics);
+        await this.log.ensureTopics(topics);
         this.reason = null;
         return;
       } catch (error) {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { eventLimits, nestingOf } from '@trunkline/contracts';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { BodyNotJson, ContentTypeUnknown, HeadersTooLarge, HttpMalformed } from './errors.js';
+import { BodyNotJson, ContentTypeUnknown, HeadersTooLarge, HttpMalformed, RequestInvalid } from './errors.js';
 import { mediaTypeOf } from './media-type.js';
 import { answerProblem, type ReportBug } from './problem.filter.js';
 import { problemOf } from './problem.js';
@@ -56,11 +56,19 @@ function parseControlBody(request: FastifyRequest, body: Buffer): unknown {
   if (body.length === 0) return undefined;
   if (mediaTypeOf(request.headers['content-type']) !== 'application/json') throw ContentTypeUnknown.because('this takes application/json');
   if (nestingOf(body) > eventLimits.nesting) throw BodyNotJson.because(`the JSON is nested deeper than ${eventLimits.nesting} levels`);
+  const text = body.toString('utf8');
   try {
-    return JSON.parse(body.toString('utf8'));
+    return /__proto__|\\u/.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text);
   } catch (error) {
+    if (RequestInvalid.matches(error)) throw error;
     throw BodyNotJson.from(error, 'the body is not JSON');
   }
+}
+
+/** What copies a body's fields into an object of ours would set its prototype by this name. */
+function refusePrototype(name: string, value: unknown): unknown {
+  if (name === '__proto__') throw RequestInvalid.because('a field may not be named __proto__');
+  return value;
 }
 
 /** A sender that announces its size, or asks before sending (`Expect: 100-continue`), is answered before a byte of the body is taken. */
