@@ -21,6 +21,8 @@ interface Reservation {
 export class Admission {
   private readonly reservations: Reservation[] = [];
   sweepAtMs = 0;
+  /** Gates that this very flush closes: nothing passes them any more, the step that was refused least of all. */
+  private readonly closing = new Set<Gate>();
 
   constructor(
     private readonly gates: Gates,
@@ -29,6 +31,10 @@ export class Admission {
     private readonly families: Families,
     private readonly mayAdmit: boolean,
   ) {}
+
+  close(decisions: readonly Decision[]): void {
+    for (const { organisationId, closings } of decisions) for (const { integrationId } of closings) this.closing.add(this.gates.of({ organisationId, integrationId }));
+  }
 
   admit(decision: Decision, turns: Turns): void {
     const reached = new Set(decision.ready);
@@ -61,7 +67,7 @@ export class Admission {
     }
     const gate = this.gateOf(decision, planned);
     const waited = decision.items.some((item) => item.kind === 'due' && item.stepId === stepId && (item.due === 'gate' || item.due === 'turn'));
-    const mustWait = gate.facts !== null && (gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
+    const mustWait = gate.facts !== null && (this.closing.has(gate) || gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
     const recorded = this.families.recorded(decision, stepId);
     if (recorded !== null) return this.takeRecorded(decision, stepId, recorded);
     if (mustWait || !this.mayAdmit || this.families.holds(decision, stepId)) return this.wait(decision, planned);
@@ -101,7 +107,7 @@ export class Admission {
       decision.due.set(stepId, { kind: 'look-up', dueAtMs: this.nowMs });
       return;
     }
-    if (gate.facts !== null && gate.closedBecause(this.nowMs) !== null) {
+    if (gate.facts !== null && (this.closing.has(gate) || gate.closedBecause(this.nowMs) !== null)) {
       const opensAtMs = Math.min(gate.facts.openAtMs, this.nowMs + longestLookUpWaitMs);
       decision.due.set(stepId, { kind: 'look-up', dueAtMs: Math.max(opensAtMs, this.nowMs + closedLookUpMs) });
       return;

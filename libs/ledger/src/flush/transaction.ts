@@ -107,6 +107,7 @@ export class FlushTransaction {
     const open = [...this.decisions.values()].filter((decision) => !decision.isStale);
     const turns = await Turns.take(client, open);
     await this.families.read(client, open);
+    this.admission.close(open);
     for (const decision of open) this.admission.admit(decision, turns);
     const dispatchId = this.around.newId();
     const writtenKeys = await writeAll(client, {

@@ -41,6 +41,8 @@ export interface Bench {
   /** Makes everything that waits for a time due, and closed gates open: time passes for the tests. */
   letTimePass(): Promise<void>;
   verbs(): LedgerVerbs;
+  /** Everything but the organisation is gone. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -203,6 +205,11 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       await owner.query(`update gates set open_at = clock_timestamp() - interval '5 seconds' where isfinite(open_at)`);
     },
     verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
+    async clear() {
+      await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations');
+      commands.splice(0);
+      pending.splice(0);
+    },
     async close() {
       await owner.end();
       await database.close();
