@@ -17,7 +17,10 @@ export class Watermark {
       this.nextOffset = entry.offset + 1n;
       this.head += 1;
     }
-    if (this.head > 1024 && this.head * 2 > this.entries.length) this.entries.splice(0, this.head), (this.head = 0);
+    if (this.head > 1024 && this.head * 2 > this.entries.length) {
+      this.entries.splice(0, this.head);
+      this.head = 0;
+    }
   }
 
   /** The offset to commit, null while nothing from the start on is finished. */

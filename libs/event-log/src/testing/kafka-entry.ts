@@ -6,5 +6,5 @@ export const appendTimeoutMs = 2_000;
 
 /** Opens a driver in the test or in a child process; the argument is the list of brokers. */
 export function openDriver(brokers: string): Promise<LogDriver> {
-  return Promise.resolve(createKafkaDriver({ brokers: brokers.split(','), sessionTimeoutMs, appendTimeoutMs, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000 }));
+  return Promise.resolve(createKafkaDriver({ brokers: brokers.split(','), sessionTimeoutMs, appendTimeoutMs, heartbeatIntervalMs: 100, rebalanceTimeoutMs: 10_000, stallAfterMs: 5_000 }));
 }

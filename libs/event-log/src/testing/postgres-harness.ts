@@ -38,6 +38,8 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
     (appendFunction: string): Harness['writeRudely'] =>
     async (topic, record, { pauseMs, isRolledBack }) => {
       const client = await pool.connect();
+      const onBreak = (): void => undefined;
+      client.on('error', onBreak);
       const calling = { query: (config: { readonly text: string }) => client.query({ ...config, name: appendFunction, text: config.text.replace('event_log.append', appendFunction) }) };
       try {
         const { topicId, partitions } = await catalog.find(topic);
@@ -46,6 +48,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
         await wait(pauseMs);
         await client.query(isRolledBack ? 'ROLLBACK' : 'COMMIT');
       } finally {
+        client.off('error', onBreak);
         client.release();
       }
     };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { LogDriver } from '../../driver.js';
+import type { JoinRequest, LogDriver, LogMember, MemberEvents } from '../../driver.js';
 import { LogUnavailable } from '../../errors.js';
 import type { LogRecord } from '../../port.js';
 import { partitionOf } from '../../partitioner.js';
@@ -34,13 +34,12 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
   const instanceId = randomUUID();
   const catalog = new TopicCatalog(pool);
   const members = new Set<PostgresMember>();
+  const destinationOf = destinations();
   let clockOffsetMs: number | null = null;
   let hasForeign = true;
-  let spreader = 0;
 
-  // A pooled connection that breaks while idle is replaced at its next use; without a listener the process would end.
-  const onIdleError = (): void => undefined;
-  pool.on('error', onIdleError);
+  // A pooled connection that breaks while idle is replaced at its next use; without a listener the process would end. It stays after `close`: the pool may live longer.
+  pool.on('error', () => undefined);
 
   const wakeUps = new WakeUps(options.listenConnectionString, instanceId, ({ topicIds, groups }) => {
     hasForeign = true;
@@ -51,9 +50,8 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
   });
   void wakeUps.open();
 
-  const topicIdsByName = new Map<string, number>();
   const appender = new Appender(pool, (records) => {
-    const topicId = topicIdsByName.get(records[0]?.topic ?? '');
+    const topicId = catalog.known(records[0]?.topic ?? '')?.topicId;
     for (const member of members) member.reader.handOver(records);
     if (topicId !== undefined && (hasForeign || members.size === 0)) wakeUps.announceTopics([topicId]);
   });
@@ -63,68 +61,52 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     wakeUps.announceGroup(group);
   };
 
-  const enforceRetention = async (nowMs = Date.now() + (clockOffsetMs ?? 0)): Promise<number> => {
-    await pool.query('SELECT event_log.roll_hours()');
-    const { rows } = await pool.query<{ dropped: number }>('SELECT event_log.drop_hours($1) AS dropped', [Math.floor(nowMs)]);
-    await refreshHours(pool, [...members].map((member) => member.reader));
-    return rows[0]?.dropped ?? 0;
-  };
+  const enforceRetention = (nowMs = Date.now() + (clockOffsetMs ?? 0)): Promise<number> => dropHours(pool, nowMs, [...members].map((member) => member.reader));
   // A round that finds the database away is made up for by the next one.
   const maintenance = setInterval(() => void enforceRetention().catch(() => undefined), maintenanceMs);
   maintenance.unref();
 
-  const destinationOf = ({ name, topicId, partitions }: KnownTopic, record: LogRecord): Destination => ({
-    topic: name,
-    topicId,
-    partition: record.key === null ? (spreader = (spreader + 1) % partitions) : partitionOf(record.key, partitions),
-  });
+  const join = async ({ group, topics, fetchRecords }: JoinRequest, events: MemberEvents): Promise<LogMember> => {
+    const known = await Promise.all(topics.map((topic) => catalog.find(topic)));
+    const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 16 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
+    const member: PostgresMember = new PostgresMember({
+      pool,
+      identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs },
+      topics: known,
+      reader,
+      events,
+      heartbeatMs,
+      tellGroup: () => tellGroup(group, member),
+      forget: () => members.delete(member),
+      onPulse: (facts) => {
+        hasForeign = facts.hasForeign;
+        clockOffsetMs = facts.clockOffsetMs;
+      },
+    });
+    members.add(member);
+    try {
+      await member.join();
+    } catch (error) {
+      member.end();
+      members.delete(member);
+      throw LogUnavailable.from(error, `joining group ${group}`);
+    }
+    return member;
+  };
 
   return {
     name: 'postgres',
     ensureTopics: (topics) => catalog.ensure(topics),
     async append(topic, records) {
       const known = await catalog.find(topic);
-      topicIdsByName.set(known.name, known.topicId);
       return appender.append(records, records.map((record) => destinationOf(known, record)));
     },
-    async join({ group, topics, fetchRecords }, events) {
-      const known = await Promise.all(topics.map((topic) => catalog.find(topic)));
-      const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 16 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
-      const member: PostgresMember = new PostgresMember({
-        pool,
-        identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs },
-        topics: known,
-        reader,
-        events,
-        heartbeatMs,
-        tellGroup: () => tellGroup(group, member),
-        forget: () => members.delete(member),
-        onPulse: (facts) => {
-          hasForeign = facts.hasForeign;
-          clockOffsetMs = facts.clockOffsetMs;
-        },
-      });
-      members.add(member);
-      try {
-        await member.join();
-      } catch (error) {
-        member.end();
-        members.delete(member);
-        throw LogUnavailable.from(error, `joining group ${group}`);
-      }
-      return member;
-    },
+    join,
     topics: () => catalog.figures(),
     lag: (group) => lagOf(pool, group),
     clockOffsetMs: () => clockOffsetMs,
     async ping() {
-      const sentAtMs = Date.now();
-      try {
-        const { rows } = await pool.query<{ now_ms: number }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms');
-        clockOffsetMs = (rows[0]?.now_ms ?? sentAtMs) - (sentAtMs + Date.now()) / 2;
-      } catch (error) {
-        throw LogUnavailable.from(error, 'asking the database for the time');
-      }
+      clockOffsetMs = await measureClockOffset(pool);
     },
     async close() {
       clearInterval(maintenance);
@@ -132,10 +114,32 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
       for (const member of members) member.end();
       members.clear();
       await wakeUps.close();
-      pool.off('error', onIdleError);
     },
     enforceRetention,
   };
+}
+
+async function measureClockOffset(pool: Pool): Promise<number> {
+  const sentAtMs = Date.now();
+  try {
+    const { rows } = await pool.query<{ now_ms: number }>('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms');
+    return (rows[0]?.now_ms ?? sentAtMs) - (sentAtMs + Date.now()) / 2;
+  } catch (error) {
+    throw LogUnavailable.from(error, 'asking the database for the time');
+  }
+}
+
+async function dropHours(pool: Pool, nowMs: number, readers: readonly Reader[]): Promise<number> {
+  await pool.query('SELECT event_log.roll_hours()');
+  const { rows } = await pool.query<{ dropped: number }>('SELECT event_log.drop_hours($1) AS dropped', [Math.floor(nowMs)]);
+  await refreshHours(pool, readers);
+  return rows[0]?.dropped ?? 0;
+}
+
+/** Null keys go round robin. */
+function destinations(): (topic: KnownTopic, record: LogRecord) => Destination {
+  let spread = 0;
+  return ({ name, topicId, partitions }, { key }) => ({ topic: name, topicId, partition: key === null ? (spread = (spread + 1) % partitions) : partitionOf(key, partitions) });
 }
 
 /** Readers that stand at the end of a partition move on to its newest hour. */

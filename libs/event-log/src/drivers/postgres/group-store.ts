@@ -169,6 +169,9 @@ async function claimSlots(client: PoolClient, me: MemberIdentity, slots: readonl
 
 async function inTransaction<Result>(pool: Pool, act: (client: PoolClient) => Promise<Result>): Promise<Result> {
   const client = await pool.connect();
+  // A connection that breaks between two statements says so here as well; the next statement rejects, and without a listener the process would end.
+  const onBreak = (): void => undefined;
+  client.on('error', onBreak);
   let isBroken = true;
   try {
     await client.query('BEGIN');
@@ -179,5 +182,6 @@ async function inTransaction<Result>(pool: Pool, act: (client: PoolClient) => Pr
   } finally {
     // A connection whose transaction did not end well is closed rather than reused; the server rolls it back.
     client.release(isBroken);
+    if (!isBroken) client.off('error', onBreak);
   }
 }

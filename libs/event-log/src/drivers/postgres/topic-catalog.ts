@@ -10,7 +10,8 @@ export interface KnownTopic {
 
 /** Topics by name. Topics never lose partitions and their ids never change, so what was read once stays true. */
 export class TopicCatalog {
-  private readonly known = new Map<string, KnownTopic>();
+  private readonly topics = new Map<string, KnownTopic>();
+  private loading: Promise<void> | null = null;
 
   constructor(private readonly pool: Pool) {}
 
@@ -33,9 +34,18 @@ export class TopicCatalog {
 
   /** Throws `event_log.topic_missing`. */
   async find(name: string): Promise<KnownTopic> {
-    const found = this.known.get(name) ?? (await this.load()).get(name);
+    const cached = this.topics.get(name);
+    if (cached !== undefined) return cached;
+    // One load for all who wait, so that appends go on in the order they were made.
+    this.loading ??= this.load().finally(() => (this.loading = null));
+    await this.loading;
+    const found = this.topics.get(name);
     if (found === undefined) throw TopicMissing.because(name);
     return found;
+  }
+
+  known(name: string): KnownTopic | undefined {
+    return this.topics.get(name);
   }
 
   async figures(): Promise<readonly TopicFigures[]> {
@@ -47,10 +57,9 @@ export class TopicCatalog {
     return rows.map((row) => ({ topic: row.name, partitions: row.partitions, records: BigInt(row.records), bytes: BigInt(row.bytes) }));
   }
 
-  private async load(): Promise<ReadonlyMap<string, KnownTopic>> {
+  private async load(): Promise<void> {
     const rows = await this.query<{ name: string; topic_id: number; partitions: number }>('SELECT name, topic_id, partitions FROM event_log.topics', []);
-    for (const { name, topic_id: topicId, partitions } of rows) this.known.set(name, { name, topicId, partitions });
-    return this.known;
+    for (const { name, topic_id: topicId, partitions } of rows) this.topics.set(name, { name, topicId, partitions });
   }
 
   private async query<Row extends object>(text: string, values: unknown[]): Promise<Row[]> {
