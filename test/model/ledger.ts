@@ -1,5 +1,5 @@
 import { holds, keepsIntents, type Rules } from './rules.js';
-import { copy, dispatchOf, moment, rowText, type Message, type Pending, type Row, type State } from './state.js';
+import { copy, dispatchOf, isSpent, moment, rowText, type Message, type Pending, type Row, type State } from './state.js';
 
 export interface Transition {
   readonly name: string;
@@ -14,7 +14,7 @@ export function ledgerTransitions(state: State, rules: Rules): Transition[] {
   const decisions: [string, Pending['does']][] = [];
   if (state.row.state === 'ready' && state.row.dispatch < rules.dispatches) decisions.push(['admits the step', 'admit']);
   if (mayBeSwept(state, rules)) decisions.push([`sweeps dispatch ${state.row.dispatch}`, 'sweep']);
-  for (const message of state.results) decisions.push([`reads ${message.says} of dispatch ${message.dispatch}`, message]);
+  for (const message of state.results) if (!isSpent(message, state.row, rules)) decisions.push([`reads ${message.says} of dispatch ${message.dispatch}`, message]);
   for (const [name, does] of decisions) {
     found.push({ name: `ledger 1 ${name}`, next: write(state, state.row, does, rules) });
     // Reading again what was read changes nothing while guarded; the second ledger need not be delayed in it.

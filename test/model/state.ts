@@ -105,14 +105,28 @@ export function copy(state: State): State {
 
 const guardsOfReading: readonly (Guard | null)[] = ['rank-in-dispatch', 'only-ok-across-dispatches', 'settle-for-its-dispatch', 'settle-while-unknown', 'guarded-update'];
 
-/** Equal for states that differ only in which worker is which, in the order of results, and in records that nothing can come of any more. */
+/** A record that was read and of which nothing can come any more, as long as reading is guarded. */
+export function isSpent(message: Message, row: Row, rules: Rules): boolean {
+  return message.isRead && (message.dispatch < row.dispatch || message.lookedUpAt === 0) && !guardsOfReading.includes(rules.without);
+}
+
+/** Equal for states that differ only in which worker is which, in the order of results, and in spent records. */
 export function hash(state: State, rules: Rules): string {
-  const isSpent = guardsOfReading.includes(rules.without) ? () => false : (message: Message): boolean => message.isRead && (message.dispatch < state.row.dispatch || message.lookedUpAt === 0);
-  const workers = state.workers.map((worker) => (worker.at === 'idle' ? '-' : `${worker.at}${worker.dispatch}${worker.answer ?? ''}`)).sort();
-  const results = state.results.filter((message) => !isSpent(message)).map(messageText).sort();
-  const dispatches = state.dispatches.map((one) => `${one.command === 'sent' ? 's' : 'u'}${one.moment}${one.keepsIntent ? (one.intent ?? '-') : ''}${one.copies}${one.effects}${one.isVisible ? 'v' : ''}`);
-  const pending = state.pending === null ? '' : `${rowText(state.pending.row)}>${typeof state.pending.does === 'string' ? state.pending.does : messageText(state.pending.does)}`;
-  return `${rowText(state.row)}|${dispatches.join()}|${workers.join()}|${results.join()}|${pending}|${state.crashesLeft}${state.cancelsLeft}${state.broken ?? ''}`;
+  let text = `${rowText(state.row)}|${state.crashesLeft}${state.cancelsLeft}${state.broken ?? ''}|`;
+  for (const one of state.dispatches) text += `${one.command === 'sent' ? 's' : 'u'}${one.moment}${one.keepsIntent ? (one.intent ?? '-') : ''}${one.copies}${one.effects}${one.isVisible ? 'v' : ''},`;
+  text += sorted(state.workers.map(workerText));
+  text += sorted(state.results.filter((message) => !isSpent(message, state.row, rules)).map(messageText));
+  if (state.pending !== null) text += `${rowText(state.pending.row)}>${typeof state.pending.does === 'string' ? state.pending.does : messageText(state.pending.does)}`;
+  return text;
+}
+
+function sorted(texts: string[]): string {
+  if (texts.length > 1) texts.sort();
+  return `${texts.join()}|`;
+}
+
+function workerText(worker: Worker): string {
+  return worker.at === 'idle' ? '-' : `${worker.at}${worker.dispatch}${worker.answer ?? ''}`;
 }
 
 export function rowText(row: Row): string {

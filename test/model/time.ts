@@ -9,7 +9,7 @@ export function timeTransitions(state: State, rules: Rules): Transition[] {
     const number = index + 1;
     const earlier = index === 0 ? undefined : state.dispatches[index - 1];
     // Nothing is looked up nor forgotten there.
-    const last = rules.repeat === 'upsert' || rules.repeat === 'never' ? moment.visible : moment.visibleAgain;
+    const last = { upsert: moment.expired, never: moment.visible, key: moment.visibleAgain, 'search-first': moment.visibleAgain }[rules.repeat];
     if (dispatch.moment >= last || (earlier !== undefined && dispatch.moment >= earlier.moment)) return;
     // Half a key's life is far longer than a command's.
     const isKeyInUse = !keepsIntents(rules) && index === 0 && dispatch.moment === moment.visible && (state.dispatches.slice(1).some((later) => later.moment < moment.expired) || state.workers.some((worker) => worker.at === 'inserted' || worker.at === 'started'));

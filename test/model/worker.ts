@@ -14,6 +14,8 @@ export function workerTransitions(state: State, rules: Rules): Transition[] {
       found.push({ name: `worker ${index + 1} ${does}`, next });
     };
     if (worker.at === 'idle') {
+      // Which of two idle workers takes a command makes no difference.
+      if (state.workers.findIndex((other) => other.at === 'idle') < index) return;
       state.dispatches.forEach((dispatch, at) => {
         if (dispatch.copies > 0) step(`takes command ${at + 1}`, (taker, taken) => take(taker, taken, at + 1, rules), at + 1);
       });
@@ -62,6 +64,8 @@ function take(worker: Worker, dispatch: Dispatch, number: number, rules: Rules):
   dispatch.copies -= 1;
   Object.assign(worker, { at: 'started', dispatch: number });
   if (dispatch.moment >= moment.startBefore && holds(rules, 'start-before')) insert(worker, dispatch, 'void', rules);
+  // Without an intent nothing lies between the check and the call that anybody else could see.
+  else if (!dispatch.keepsIntent) insert(worker, dispatch, 'open', rules);
 }
 
 /** §6.1: who inserts may go on; who finds `void` discards; who finds `open` never calls and cannot know. */
