@@ -5,8 +5,8 @@ export interface ClientCredentialsAuth {
   readonly token: readonly string[];
   /** RFC 6749 §2.3.1: how the client shows who it is. */
   readonly client: 'basic' | 'form';
-  /** The request header, as a template over settings and `{token}`. */
-  readonly header: readonly string[];
+  /** The authorization header, as a template over `{token}`; where tenants differ, one template for each value of a setting. */
+  readonly header: string | { readonly setting: string; readonly templates: Readonly<Record<string, string>> };
   /** Life of a token whose answer has no `expires_in`; null: until the provider refuses it. */
   readonly lifeWithoutExpiryMs: number | null;
 }
@@ -17,6 +17,6 @@ export interface NoAuth {
 
 export type Auth = ClientCredentialsAuth | NoAuth;
 
-export function clientCredentials(rest: { readonly token: readonly string[]; readonly client: 'basic' | 'form'; readonly header?: readonly string[]; readonly lifeWithoutExpiryMs?: number | null }): ClientCredentialsAuth {
-  return { kind: 'oauth2-client-credentials', token: rest.token, client: rest.client, header: rest.header ?? ['Bearer {token}'], lifeWithoutExpiryMs: rest.lifeWithoutExpiryMs ?? null };
+export function clientCredentials(rest: { readonly token: readonly string[]; readonly client: 'basic' | 'form'; readonly header?: ClientCredentialsAuth['header']; readonly lifeWithoutExpiryMs?: number | null }): ClientCredentialsAuth {
+  return { kind: 'oauth2-client-credentials', token: rest.token, client: rest.client, header: rest.header ?? 'Bearer {token}', lifeWithoutExpiryMs: rest.lifeWithoutExpiryMs ?? null };
 }

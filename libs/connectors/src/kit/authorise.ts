@@ -1,8 +1,9 @@
 import type { Deadline, Exchange, OutboundRequest } from '@trunkline/outbound';
 import type { ClientCredentialsAuth } from './auth.js';
+import { SettingsIncomplete } from './errors.js';
 import type { Provider } from './provider.js';
 import { baseAddress } from './request.js';
-import { renderFirst, renderText, type Scope } from './template.js';
+import { renderText, type Scope } from './template.js';
 import type { TokenAnswer, TokenFailure } from './tokens.js';
 import { brief, judge, type Verdict } from './verdict.js';
 
@@ -51,6 +52,9 @@ function failureOf(verdict: Exclude<Verdict, { readonly kind: 'good' }>): TokenF
   return { class: 'auth', code: `auth.${code}`, message: brief(`the provider refused the credentials: ${message}`) };
 }
 
-export function authorisation(auth: ClientCredentialsAuth, scope: Scope, token: string): string {
-  return renderFirst(auth.header, { ...scope, token });
+export function authorisation({ header }: ClientCredentialsAuth, scope: Scope, token: string): string {
+  if (typeof header === 'string') return renderText(header, { token });
+  const template = header.templates[renderText(`{settings.${header.setting}}`, scope)];
+  if (template === undefined) throw SettingsIncomplete.because(`${header.setting} has an unknown value`);
+  return renderText(template, { token });
 }

@@ -6,3 +6,5 @@ export { startFixtureServer } from './fixture/fixture-server.js';
 export type { FaultWish, JournaledEffect } from './simulator-control.js';
 export { SimulatorControl } from './simulator-control.js';
 export { simulatorFor } from './simulator.js';
+export type { TryOut } from './try-out.js';
+export { tryOut } from './try-out.js';

@@ -1,4 +1,4 @@
-import { clientCredentials, concurrent, defineProvider, get, number, on, optional, perMinute, post, required, retryAfter, searchFirst, secret, text, url } from '../../kit/index.js';
+import { choice, clientCredentials, concurrent, defineProvider, get, number, on, optional, perMinute, post, required, retryAfter, searchFirst, secret, text, url } from '../../kit/index.js';
 
 /**
  * TechnologyOne (OneCouncil, CiAnywhere). The vendor publishes no API reference: this follows what public client code shows (read 2026-11-20) and has to be verified with each tenant.
@@ -10,11 +10,11 @@ export const techone = defineProvider({
   family: 'erp',
   source: 'community-grounded: public PowerShell and function clients and council pages, read 2026-11-20; verify with the tenant',
   baseUrl: ['{settings.base_url}'],
-  auth: clientCredentials({ token: ['{settings.base_url}{settings.token_path}'], client: 'form', header: ['{settings.auth_prefix} {token}'] }),
+  auth: clientCredentials({ token: ['{settings.base_url}{settings.token_path}'], client: 'form', header: { setting: 'auth_prefix', templates: { Bearer: 'Bearer {token}', none: '{token}' } } }),
   settings: [
     url('base_url', 'CiAnywhere address', { help: 'https://{instance}.t1cloud.com/T1Default/CiAnywhere/Web/{INSTANCE}' }),
     text('token_path', 'Token path', { default: '/oauth2/access_token' }),
-    text('auth_prefix', 'Authorization prefix', { help: 'Most tenants take "Bearer".', default: 'Bearer' }),
+    choice('auth_prefix', 'Before the token', ['Bearer', 'none'], { help: 'Most tenants take "Bearer".', default: 'Bearer' }),
     text('work_request_service', 'Work request service', { default: 'WorkRequest' }),
     text('work_request_system', 'Work request system', { default: 'F1.WR' }),
     text('request_type', 'Request type for jobs without one', { default: 'GEN' }),
