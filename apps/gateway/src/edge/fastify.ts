@@ -27,7 +27,7 @@ export function edgeAdapter(reportBug: ReportBug): FastifyAdapter {
     bodyLimit: eventLimits.bodyBytes,
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
-    maxParamLength: longestParameter,
+    routerOptions: { maxParamLength: longestParameter },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     genReqId: () => crypto.randomUUID(),
