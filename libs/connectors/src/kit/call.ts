@@ -1,17 +1,5 @@
+import type { CallTemplate, ResultPaths } from './call-template.js';
 import type { Repeat } from './repeat.js';
-import type { Template } from './template.js';
-
-/** One request as data. Values in path and query are URL-encoded; `form` is sent as application/x-www-form-urlencoded. */
-export interface CallTemplate {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Template;
-}
-
-/** Result fields by name, each a path in the answer's body. */
-export type ResultPaths = Readonly<Record<string, string>>;
 
 export interface WriteCall extends CallTemplate {
   /** P4: how this write may be repeated. */

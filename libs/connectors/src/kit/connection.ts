@@ -2,7 +2,7 @@ import type { Finding, Json, RepeatMethod, StepOutcome } from '@trunkline/chain'
 import type { ProviderCall } from '@trunkline/contracts';
 import type { Deadline, Exchange } from '@trunkline/outbound';
 import { authorisation, fetchToken, type Send } from './authorise.js';
-import type { CallTemplate, ResultPaths } from './call.js';
+import type { CallTemplate, ResultPaths } from './call-template.js';
 import { SettingsIncomplete } from './errors.js';
 import { withDefaults } from './form.js';
 import { findingOf, findingOfTokenFailure, outcomeOfPreparation, outcomeOfTokenFailure, outcomeOfWrite } from './outcome.js';

@@ -1,6 +1,7 @@
 export type { Auth, ClientCredentialsAuth } from './auth.js';
 export { clientCredentials } from './auth.js';
-export type { CallTemplate, ResultPaths, WriteCall } from './call.js';
+export type { CallTemplate, ResultPaths } from './call-template.js';
+export type { WriteCall } from './call.js';
 export { ask, get, patch, post, put } from './call.js';
 export type { ErrorRule, Treatment, WaitHint } from './error-rules.js';
 export { epochSecondsIn, msIn, on, retryAfter, secondsIn, secondsInText } from './error-rules.js';

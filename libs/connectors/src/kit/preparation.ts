@@ -1,4 +1,4 @@
-import type { CallTemplate } from './call.js';
+import type { CallTemplate } from './call-template.js';
 
 /**
  * A call that has to come before the write or the search, to learn an id. It reads, or it is an upsert on a key of its own, so that it may be repeated freely;

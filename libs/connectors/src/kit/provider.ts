@@ -1,6 +1,7 @@
 import type { ProviderFamily } from '@trunkline/contracts';
 import type { Auth } from './auth.js';
-import type { CallTemplate, WriteCall } from './call.js';
+import type { CallTemplate } from './call-template.js';
+import type { WriteCall } from './call.js';
 import type { ErrorRule } from './error-rules.js';
 import type { FormField } from './form.js';
 import type { Limit, LimitHeaders } from './limit.js';

@@ -1,4 +1,4 @@
-import type { CallTemplate, ResultPaths } from './call.js';
+import type { CallTemplate, ResultPaths } from './call-template.js';
 import type { Preparation } from './preparation.js';
 
 /** How a write may be repeated (P4). */

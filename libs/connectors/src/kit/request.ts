@@ -1,4 +1,4 @@
-import type { CallTemplate } from './call.js';
+import type { CallTemplate } from './call-template.js';
 import { SettingsIncomplete } from './errors.js';
 import { render, renderFirst, renderText, TemplateGap, type Scope } from './template.js';
 
