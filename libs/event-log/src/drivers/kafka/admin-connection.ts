@@ -1,6 +1,6 @@
 import type { Admin } from 'kafkajs';
 import { LogClosed } from '../../errors.js';
-import { createClient, within, type KafkaClient } from './client.js';
+import { SHORT_RETRY, createClient, within, type KafkaClient } from './client.js';
 import { connectCluster, type Cluster } from './cluster.js';
 import { brokerErrorType } from './lane.js';
 import type { Settings } from './options.js';
@@ -50,7 +50,7 @@ export class AdminConnection {
   }
 
   private openAdmin(): Connection<Admin> {
-    const client = createClient(this.settings, 'admin');
+    const client = createClient(this.settings, 'admin', SHORT_RETRY);
     const admin = client.kafka.admin();
     return { client, ready: admin.connect().then(() => admin) };
   }

@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Kafka, logLevel, type ISocketFactoryArgs, type SASLOptions } from 'kafkajs';
+import { Kafka, logLevel, type ISocketFactoryArgs, type RetryOptions, type SASLOptions } from 'kafkajs';
 import { applyKafkajsPatches } from './kafkajs-patches.js';
 import type { Settings } from './options.js';
 
@@ -13,7 +13,7 @@ export interface KafkaClient {
   destroy(): void;
 }
 
-export function createClient(settings: Settings, role: string): KafkaClient {
+export function createClient(settings: Settings, role: string, retry: RetryOptions = LONG_RETRY): KafkaClient {
   applyKafkajsPatches();
   const sockets = new Set<Socket>();
   let isDestroyed = false;
@@ -34,7 +34,7 @@ export function createClient(settings: Settings, role: string): KafkaClient {
     connectionTimeout: 3_000,
     requestTimeout: settings.requestTimeoutMs,
     socketFactory,
-    retry: LONG_RETRY,
+    retry,
     // What matters reaches the caller as a rejection or through health(); the rest is kafkajs reporting its own retries as errors.
     logLevel: logLevel.NOTHING,
   });

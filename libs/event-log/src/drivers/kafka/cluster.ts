@@ -3,7 +3,7 @@
  * An assigner is handed the cluster object by kafkajs's public interface; this takes it from there.
  */
 import { PartitionAssigners, type PartitionAssigner } from 'kafkajs';
-import { createClient, type KafkaClient } from './client.js';
+import { SHORT_RETRY, createClient, type KafkaClient } from './client.js';
 import type { Settings } from './options.js';
 
 export interface TopicPartitions {
@@ -51,7 +51,7 @@ export interface ClusterConnection {
 }
 
 export function connectCluster(settings: Settings): ClusterConnection {
-  const client = createClient(settings, 'reader');
+  const client = createClient(settings, 'reader', SHORT_RETRY);
   let found: unknown = null;
   const capture: PartitionAssigner = (context) => {
     found = context.cluster;

@@ -1,5 +1,5 @@
 /**
- * Three corrections inside kafkajs 2.2.4 (the last release, 2023-02; it has no exports map, so its files can be reached). Each test of the driver runs with them.
+ * Four corrections inside kafkajs 2.2.4 (the last release, 2023-02; it has no exports map, so its files can be reached). Each test of the driver runs with them.
  */
 import { createRequire } from 'node:module';
 import type { PartitionAssigner } from 'kafkajs';
@@ -12,6 +12,7 @@ export function applyKafkajsPatches(): void {
   isApplied = true;
   stopIdleTimer(load('kafkajs/src/network/requestQueue') as Class<RequestQueue>);
   keepHeaderOrder(load('kafkajs/src/protocol/decoder') as Class<Decoder>);
+  connectOnce(load('kafkajs/src/network/connection') as Class<Connection>);
   awaitRelease(load('kafkajs/src/consumer/consumerGroup') as Class<ConsumerGroup>);
 }
 
@@ -69,6 +70,24 @@ function keepHeaderOrder({ prototype }: Class<Decoder>): void {
   prototype.readVarIntArray = function (this: Decoder, read) {
     const list = original.call(this, read);
     return Object.defineProperty(list, 'reduce', { value: () => list });
+  };
+}
+
+interface Connection {
+  connect(): Promise<boolean>;
+}
+
+/**
+ * Two requests that find a connection down each open a socket; the second replaces the first, which is connected, and requests written to one wait for answers from the
+ * other. After a broker's restart commits, heartbeats and fetches do exactly that.
+ */
+function connectOnce({ prototype }: Class<Connection>): void {
+  const original = prototype.connect;
+  const connecting = new WeakMap<Connection, Promise<boolean>>();
+  prototype.connect = function (this: Connection) {
+    const pending = connecting.get(this) ?? original.call(this).finally(() => connecting.delete(this));
+    connecting.set(this, pending);
+    return pending;
   };
 }
 

@@ -220,7 +220,7 @@ export class KafkaMember implements LogMember {
 
   /** A member that the group had forgotten may have been asleep while another list of topics took over. */
   private async verifyInForce(): Promise<void> {
-    const states = await statesOf(this.connection, this.request.group).catch(() => []);
+    const states = await within(VERIFY_WITHIN_MS, 'reading the group', statesOf(this.connection, this.request.group)).catch(() => []);
     const [inForce] = states;
     if (inForce === undefined || inForce.name === this.inForce.name || inForce.epoch <= this.inForce.epoch) return;
     this.isRetired = true;
@@ -239,6 +239,8 @@ export class KafkaMember implements LogMember {
 }
 
 const LEAVE_WITHIN_MS = 3_000;
+/** The group waits meanwhile; an answer that does not come is asked for again at the next loss of membership. */
+const VERIFY_WITHIN_MS = 2_000;
 
 function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
