@@ -16,7 +16,8 @@ export function admit(draft: Draft, { stepId, startBeforeMs }: Of<'admit'>): voi
   const wasHarmless = isHarmlessTwice(repeatOf(facts, step));
   if (isForgottenKey && wasHarmless && step.dispatch > 0) {
     lookUpFrom(draft, stepId, 'key-forgotten');
-    draft.change(stepId, { startBeforeMs });
+    // From here only a look-up, a person or an ok decides: any other late answer of this dispatch says nothing of the earlier ones.
+    draft.change(stepId, { startBeforeMs, attempts: step.ranked === 'unknown' ? step.attempts + 1 : step.attempts, ranked: 'definitive' });
     return;
   }
   draft.change(stepId, {

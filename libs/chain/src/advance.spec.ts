@@ -131,6 +131,12 @@ describe('failure', () => {
     expect(bench.effects).toContainEqual({ kind: 'close-dead-letter', stepId: 'a' });
   });
 
+  it('a step about to start waits again when a late ok brings back an earlier one', () => {
+    const bench = new Bench([step('a', 10, { onFailure: 'skip_dependants' }), step('b', 20, { reads: ['a'] }), step('c', 30)]).send('a').result('a', failed);
+    expect(bench.states).toBe('a dead-lettered, b skipped, c ready: running');
+    expect(bench.result('a', ok).states).toBe('a done, b ready, c waiting: running');
+  });
+
   it('transient answers are repeated with full jitter until the attempts are used up', () => {
     const bench = new Bench([step('a', 10)]).send('a').result('a', transient);
     expect([bench.step('a').state, bench.step('a').dueAtMs]).toEqual(['deferred', 100_500]);
@@ -210,6 +216,13 @@ describe('unknown', () => {
     expect(bench.send('a').step('a')).toMatchObject({ state: 'unknown', dispatch: 2, reason: 'key-forgotten' });
     bench.none('a').nowMs += 10_000;
     expect(bench.none('a').send('a').step('a')).toMatchObject({ state: 'sent', dispatch: 3 });
+  });
+
+  it('a late answer of the last dispatch does not stand in for that look-up: it says nothing of the earlier ones', () => {
+    const bench = new Bench([step('a', 10)]);
+    bench.facts = { family: 'crm', repeat: 'key', keyTtlMs: 200_000, search };
+    bench.send('a').result('a', transient).tell({ kind: 'due', stepId: 'a' }).send('a').tell({ kind: 'swept', stepId: 'a', dispatch: 2, intent: 'none' }).nowMs += 100_000;
+    expect(bench.send('a').result('a', { kind: 'expired' }).step('a').state).toBe('unknown');
   });
 
   it('a swept command goes out again where its intent is void, and is unknown where it is open', () => {

@@ -7,11 +7,11 @@ export function redrive(draft: Draft): void {
   if (failed.size === 0) return;
   for (const stepId of failed) reopen(draft, stepId);
   reopenBecauseOf(draft, failed);
-  holdBack(draft);
 }
 
 export function reopenBecauseOf(draft: Draft, failed: ReadonlySet<string>): void {
   for (const step of draft.steps) if ([...failed].some((failedId) => isSkippedBecauseOf(step, failedId))) reopen(draft, step.id);
+  holdBack(draft);
 }
 
 /** A step that was sent keeps its input; one that never was is mapped anew, from results that may have come since. */
@@ -23,7 +23,7 @@ function reopen(draft: Draft, stepId: string): void {
   draft.emit({ kind: 'reopened', stepId });
 }
 
-/** P2: a step that was about to start behind a failure under `continue` waits for the reopened one. */
+/** P2: a step that was about to start behind a failure the chain went on from waits for the reopened ones. */
 function holdBack(draft: Draft): void {
   for (const step of draft.steps) {
     const hasNotStarted = step.dispatch === 0 && (step.state === 'ready' || step.state === 'parked');

@@ -250,7 +250,11 @@ export class World {
       while (this.results.some((one) => one.fromMs <= this.nowMs)) this.deliverOne(round, 0);
       for (const step of this.row.run.steps) if (step.state === 'ready') this.happens({ kind: 'admit', stepId: step.id, startBeforeMs: this.nowMs + queueingMs }, round);
       for (const command of this.commands.splice(0)) this.execute(command, 9, 8);
-      for (const step of this.row.run.steps) if (step.dueAtMs !== null && step.dueAtMs <= this.nowMs) step.state === 'unknown' ? this.lookUp(step, 1) : this.happens({ kind: 'due', stepId: step.id }, round);
+      for (const step of this.row.run.steps) {
+        if (step.dueAtMs === null || step.dueAtMs > this.nowMs) continue;
+        if (step.state === 'unknown') this.lookUp(step, 1);
+        else this.happens({ kind: 'due', stepId: step.id }, round);
+      }
       this.sweepOne(round, 0);
       this.nowMs += 1_500;
       const isWaiting = this.results.length > 0 || this.commands.length > 0 || this.row.run.steps.some((step) => step.state === 'sent' || step.dueAtMs !== null);
