@@ -39,7 +39,7 @@ export interface GatewayWiring {
   readonly catalogue?: ActionCatalogue;
 }
 
-const appendLimits = { appendRecords: 500, waitingBytes: 64 * 1024 * 1024 };
+const appendLimits = { appendRecords: 500, waitingBytes: 64 * 1024 * 1024, silenceMs: 10_000 };
 
 @Module({})
 export class GatewayModule {

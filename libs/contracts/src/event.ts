@@ -1,4 +1,5 @@
 import { defineError } from './error.js';
+import { isInstant } from './event-schema.js';
 import { headerReader, type RecordHeader } from './header.js';
 import { digestOf, hashOf, runIdOf } from './identity.js';
 
@@ -98,6 +99,8 @@ export function attributeProblem(event: { readonly id: string; readonly source: 
     // PostgreSQL text and HTTP headers hold no NUL; other control characters have no place in an identifier (CloudEvents v1.0.2 §2.2).
     if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) return `${name} holds a control character`;
   }
+  // CloudEvents v1.0.2 §3.1.4.
+  if (event.time != null && !isInstant(event.time)) return 'time is not an RFC 3339 timestamp';
   if (!/^[a-z][a-z0-9_.-]*$/.test(event.type)) return 'type may hold lower-case letters, digits, dot, dash and underscore, and starts with a letter';
   return null;
 }

@@ -6,6 +6,8 @@ export interface SharedAppendsLimits {
   readonly appendRecords: number;
   /** Bytes waiting over all topics before new requests are turned away. */
   readonly waitingBytes: number;
+  /** An append that has said nothing for so long no longer holds up the next one of its topic. */
+  readonly silenceMs: number;
 }
 
 interface Waiting {
@@ -91,11 +93,15 @@ export class SharedAppends {
   }
 
   private async appendOnce(topic: string, entries: readonly Waiting[]): Promise<unknown> {
+    const silence = Promise.withResolvers<never>();
+    const timer = setTimeout(() => silence.reject(new Error(`no answer within ${this.limits.silenceMs} ms`)), this.limits.silenceMs);
     try {
-      await this.log.append(topic, entries.flatMap((entry) => entry.records));
+      await Promise.race([this.log.append(topic, entries.flatMap((entry) => entry.records)), silence.promise]);
       return null;
     } catch (error) {
       return NotDurable.from(error, 'the event log did not confirm the events');
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -1,0 +1,96 @@
+import type { LogRecord } from '@trunkline/event-log';
+import { SharedAppends } from './shared-appends.js';
+
+const record = (text: string): LogRecord => ({ key: null, value: Buffer.from(text), headers: [] });
+
+/** A log whose appends end when the test says so. */
+function heldLog() {
+  const calls: { readonly topic: string; readonly values: readonly string[]; end(error?: Error): void }[] = [];
+  return {
+    calls,
+    append: (topic: string, records: readonly LogRecord[]) =>
+      new Promise<[]>((resolve, reject) => calls.push({ topic, values: records.map(({ value }) => String(value)), end: (error) => (error === undefined ? resolve([]) : reject(error)) })),
+  };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+const limits = { appendRecords: 3, waitingBytes: 100, silenceMs: 1_000 };
+
+describe('appends shared by requests', () => {
+  it('puts the requests of one moment into one append per topic, in order', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, limits);
+    const all = Promise.all([appends.append('a', [record('1')], 1_000), appends.append('b', [record('2')], 1_000), appends.append('a', [record('3')], 1_000)]);
+    await turn();
+    expect(log.calls.map(({ topic, values }) => [topic, values])).toEqual([['a', ['1', '3']], ['b', ['2']]]);
+    log.calls.forEach((call) => call.end());
+    await all;
+  });
+
+  it('gathers the next append while one is under way, up to its limit', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, limits);
+    const all = ['1', '2', '3', '4', '5'].map((text) => appends.append('a', [record(text)], 1_000));
+    await turn();
+    expect(log.calls.map(({ values }) => values)).toEqual([['1', '2', '3']]);
+    log.calls[0]?.end();
+    await turn();
+    expect(log.calls[1]?.values).toEqual(['4', '5']);
+    log.calls[1]?.end();
+    await Promise.all(all);
+  });
+
+  it('P1: resolves nobody before the log has confirmed, and tells everybody of a failure', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, limits);
+    let isAnswered = false;
+    const first = appends.append('a', [record('1')], 1_000).finally(() => (isAnswered = true));
+    const second = appends.append('a', [record('2')], 1_000);
+    await turn();
+    expect(isAnswered).toBe(false);
+    log.calls[0]?.end(new Error('away'));
+    await expect(first).rejects.toMatchObject({ code: 'gateway.not_durable' });
+    await expect(second).rejects.toMatchObject({ code: 'gateway.not_durable' });
+  });
+
+  it('says "not durable" in time, and never sends what nobody waits for any more', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, limits);
+    const onTheWire = appends.append('a', [record('1')], 20);
+    await turn();
+    const waiting = appends.append('a', [record('2')], 20);
+    await expect(onTheWire).rejects.toMatchObject({ code: 'gateway.not_durable' });
+    await expect(waiting).rejects.toMatchObject({ code: 'gateway.not_durable' });
+    const next = appends.append('a', [record('3')], 1_000);
+    log.calls[0]?.end();
+    await turn();
+    expect(log.calls.map(({ values }) => values)).toEqual([['1'], ['3']]);
+    log.calls[1]?.end();
+    await next;
+  });
+
+  it('is not held up for ever by an append that never answers', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, { ...limits, silenceMs: 20 });
+    await expect(appends.append('a', [record('1')], 10)).rejects.toMatchObject({ code: 'gateway.not_durable' });
+    const next = appends.append('a', [record('2')], 1_000);
+    const deadline = performance.now() + 5_000;
+    while (log.calls.length < 2 && performance.now() < deadline) await turn();
+    log.calls[1]?.end();
+    await next;
+  });
+
+  it('turns requests away when too much is waiting, and takes them again afterwards', async () => {
+    const log = heldLog();
+    const appends = new SharedAppends(log, limits);
+    const large = appends.append('a', [record('x'.repeat(80))], 1_000);
+    await expect(appends.append('b', [record('y'.repeat(30))], 1_000)).rejects.toMatchObject({ code: 'gateway.overloaded' });
+    await turn();
+    log.calls[0]?.end();
+    await large;
+    const after = appends.append('b', [record('y'.repeat(30))], 1_000);
+    await turn();
+    log.calls[1]?.end();
+    await after;
+  });
+});
