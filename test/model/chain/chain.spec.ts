@@ -4,7 +4,7 @@ import { cases } from './chains.js';
 import { faults } from './faults.js';
 import { World, type Engine } from './world.js';
 
-const numRuns = Number(process.env['CHAIN_CASES'] ?? 20_000);
+const numRuns = Number(process.env['CHAIN_CASES'] ?? 60_000);
 const seed = Number(process.env['CHAIN_SEED'] ?? Date.now() % 2_147_483_647);
 
 describe(`a run, whatever happens to it (seed ${seed}; repeat with CHAIN_SEED=${seed})`, () => {
