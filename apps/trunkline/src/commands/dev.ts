@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { DevOptions } from '../dev/options.js';
 import { defaultPorts } from '../dev/ports.js';
-import { runDev } from '../dev/run-dev.js';
 import { wholeNumber } from './options.js';
 
 export function addDev(program: Command): void {
@@ -18,6 +17,8 @@ export function addDev(program: Command): void {
     .option('--rate <per second>', 'events per second of the gentle feed', rate, 0.5)
     .addOption(new Option('--ordering <ordering>', 'of the demo chain\'s TechOne step').choices(['subject', 'none']).default('subject').hideHelp())
     .action(async (options: DevOptions) => {
+      // Loaded only here: the services take a second that no other command should wait for.
+      const { runDev } = await import('../dev/run-dev.js');
       process.exitCode = await runDev(options);
     });
 }
