@@ -22,7 +22,7 @@ const megabyte = 1024 * 1024;
 export function createOutbound(options: OutboundOptions = {}): Outbound {
   const policy = options.policy ?? allowEverywhere;
   const maxAnswerBytes = options.maxAnswerBytes ?? megabyte;
-  const pools = new Pools({ connectionsPerOrigin: options.connectionsPerOrigin ?? 128, policy, ...(options.ca === undefined ? {} : { ca: options.ca }) });
+  const pools = new Pools({ connectionsPerOrigin: options.connectionsPerOrigin ?? 512, policy, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   let isClosed = false;
   const refused = (reason: 'closed' | 'address-refused', detail: string): Exchange => ({ kind: 'failed', reason, firstByteLeft: false, detail, status: null, durationMs: 0 });
   return {

@@ -46,6 +46,27 @@ it('sends nothing before the time the provider named', () => {
   expect(budget.reserve(1, start + 5_000, 0)).toMatchObject({ kind: 'granted' });
 });
 
+it('counts what others used of the same limit, as the provider tells it', () => {
+  const budget = new Budget([minute]);
+  budget.reserve(1, start, 0);
+  budget.note(3, 20_000, start);
+  expect(grants(budget, start)).toBe(3);
+  expect(grants(budget, start + 22_000)).toBeGreaterThanOrEqual(6);
+});
+
+it('does not take its own calls that are still on their way for those of others', () => {
+  const budget = new Budget([minute]);
+  for (let number = 0; number < 6; number += 1) budget.reserve(1, start, 0);
+  budget.note(9, 60_000, start);
+  expect(grants(budget, start)).toBe(4);
+});
+
+it('sends nothing before the reset once nothing is left', () => {
+  const budget = new Budget([]);
+  budget.note(0, 20_000, start);
+  expect(budget.reserve(1, start, 0)).toMatchObject({ kind: 'denied', untilMs: start + 20_000 });
+});
+
 it('takes over what an earlier owner used', () => {
   const budget = new Budget([minute]);
   budget.inherit([{ name: 'per_minute', startsAtMs: start - 60_000, used: 9, storedAtMs: start }], start + 100);

@@ -47,9 +47,14 @@ export class Budget {
     return { kind: 'granted', atMs };
   }
 
-  /** A call nobody reserved, such as the repeat after a refused token. */
-  spend(cost: number, nowMs: number): void {
-    for (const window of this.windows) window.count(cost, nowMs);
+  /** The provider says how much is left: what others used of the same limit counts here too, until the provider's own window ends. */
+  note(remaining: number, resetMs: number, nowMs: number): void {
+    for (const window of this.windows) {
+      if (resetMs > window.windowMs) continue;
+      const unseen = window.calls - window.used(nowMs) - remaining;
+      if (unseen > 0) window.count(unseen, nowMs + resetMs - window.windowMs);
+    }
+    if (remaining <= 0) this.closeUntil(nowMs + resetMs, 'budget.provider');
   }
 
   /** The provider said how long to wait: nothing is sent before. */

@@ -67,10 +67,11 @@ export class Budgets {
     this.held.get(integration.id)?.budget.closeUntil(untilMs, because);
   }
 
-  spend(integrationId: string, cost: number): void {
+  note(integrationId: string, left: { readonly remaining: number; readonly resetMs: number }): void {
     const held = this.held.get(integrationId);
-    held?.budget.spend(cost, this.nowMs());
-    if (held !== undefined) held.isChanged = true;
+    if (held === undefined) return;
+    held.budget.note(left.remaining, left.resetMs, this.nowMs());
+    held.isChanged = true;
   }
 
   private async of(integration: Integration): Promise<Held> {

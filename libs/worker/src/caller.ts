@@ -75,8 +75,12 @@ export class Caller {
   }
 }
 
+/** What was kept back on our own side. */
+const ownReasons: readonly string[] = ['http.withheld', 'http.closed', 'http.address_refused'];
+
 /** No answer, or one that speaks of the provider's own trouble. */
 function isDown(call: Called<unknown>['call'], answer: StepOutcome | Finding): boolean {
+  if ('code' in answer && ownReasons.includes(answer.code)) return false;
   if (call === null) return answer.kind === 'transient' || (answer.kind === 'failed' && answer.class === 'transient');
   return call.httpStatus === null || call.httpStatus >= 500;
 }

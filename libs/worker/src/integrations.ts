@@ -35,7 +35,7 @@ export interface IntegrationsParts {
   readonly vault: Vault;
   readonly providers: readonly Provider[];
   readonly tokens: TokenCache;
-  readonly send: (organisationId: string, integrationId: string) => Send;
+  readonly send: (provider: Provider, integrationId: string) => Send;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
   readonly lifeMs: number;
@@ -102,7 +102,7 @@ export class Integrations {
       settings: row.settings,
       credentials,
       tokens: this.parts.tokens,
-      send: this.parts.send(organisationId, id),
+      send: this.parts.send(provider, id),
       nowMs: this.parts.nowMs,
     });
     return { kind: 'found', integration: { organisationId, id, provider, settings: row.settings, connection } };

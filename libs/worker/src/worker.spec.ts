@@ -44,3 +44,19 @@ it('takes commands of three families from the log and answers on results', async
     expect(result.call).toMatchObject({ httpStatus: expect.any(Number) as unknown, method: expect.stringMatching(/POST|PATCH/) as unknown });
   }
 });
+
+it('stays within the vendor\'s limit as the vendor counts it, and gives back what does not fit', async () => {
+  const running = await startSimulator({ provider: 'techone', dataDir: join(folder, 'limited'), limits: 'vendor', searchLagMs: 0, credentials: { clientId: 'id', clientSecret: 'secret' } });
+  simulators.push(running);
+  const integrationId = await bench.integration('techone', { base_url: running.url });
+  const commands = Array.from({ length: 80 }, () => bench.command({ integrationId, provider: 'techone', action: 'create_job' }, { description: 'Missed bin' }));
+  await bench.send('erp', commands);
+  const results = await Promise.all(commands.map((command) => bench.resultOf(command, 30_000)));
+  const kinds = results.map(({ answer }) => (answer.kind === 'outcome' ? answer.outcome.kind : 'finding'));
+  const { windows, limited } = (await (await fetch(`${running.url}/_control/stats`)).json()) as { readonly windows: readonly { readonly calls: number; readonly refused: number }[]; readonly limited?: number };
+  expect(windows.map(({ refused }) => refused)).toEqual([0]);
+  expect(limited ?? 0).toBe(0);
+  expect(windows[0]?.calls).toBe(60);
+  expect(kinds.filter((kind) => kind === 'ok')).toHaveLength(60);
+  expect(kinds.filter((kind) => kind === 'throttled')).toHaveLength(20);
+});

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { CommandUnreadable, commandTopicOf, decodeCommand, type Command } from '@trunkline/contracts';
-import { TokenCache, type Send } from '@trunkline/connectors';
+import { remainingIn, TokenCache, type Provider, type Send } from '@trunkline/connectors';
 import type { Consumption, RecordOutcome, StoredRecord } from '@trunkline/event-log';
 import { createOutbound, systemClock, type Deadline } from '@trunkline/outbound';
 import { findingResult, outcomeResult } from './answer.js';
@@ -74,11 +74,21 @@ class FamilyWorker implements Worker {
     this.breakers = new Breakers(this.tuning.breaker, nowMs, metrics);
     this.outbound = options.outbound ?? createOutbound();
     const providers = new Map(options.providers.map((provider) => [provider.id, provider]));
-    const send: Send = (request) => this.outbound.request(request);
-    this.integrations = new Integrations({ databases, vault, providers: options.providers, tokens: new TokenCache(() => clock.monotonicMs()), send: () => send, nowMs, monotonicMs: () => clock.monotonicMs(), lifeMs: this.tuning.configLifeMs });
+    this.integrations = new Integrations({ databases, vault, providers: options.providers, tokens: new TokenCache(() => clock.monotonicMs()), send: (provider, integrationId) => this.sendFor(provider, integrationId), nowMs, monotonicMs: () => clock.monotonicMs(), lifeMs: this.tuning.configLifeMs });
     const caller = new Caller({ budgets: this.budgets, breakers: this.breakers, nowMs, maxWaitMs: this.tuning.budgetWaitMs, metrics });
     this.execution = new Execution({ providers, integrations: this.integrations, intents: new Intents(databases, this.id), caller, nowMs, clock, heartbeatProblem: () => this.heartbeat.problem(), budgetWaitMs: this.tuning.budgetWaitMs });
     this.settling = new Settling({ providers, integrations: this.integrations, caller, clock });
+  }
+
+  /** Every answer tells the budget what is left, where the provider says so. */
+  private sendFor({ limitHeaders }: Provider, integrationId: string): Send {
+    if (limitHeaders === undefined) return (request) => this.outbound.request(request);
+    return async (request) => {
+      const exchange = await this.outbound.request(request);
+      const left = exchange.kind === 'answered' ? remainingIn(exchange.headers, limitHeaders) : null;
+      if (left !== null) this.budgets.note(integrationId, left);
+      return exchange;
+    };
   }
 
   async start(): Promise<void> {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { commandTopicOf, decodeResult, encodeCommand, resultsTopic, topics, type Command, type StepResult } from '@trunkline/contracts';
-import type { Provider } from '@trunkline/connectors';
 import { createEventLog, createPostgresDriver, type EventLog, type StoredRecord } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { inTenant } from '@trunkline/storage';
@@ -93,4 +92,3 @@ export async function openBench(): Promise<Bench> {
   };
 }
 
-export type { Provider };
