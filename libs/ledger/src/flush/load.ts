@@ -40,14 +40,17 @@ export const runColumns = `r.organisation_id, r.run_id, r.root_run_id, (extract(
   e.event_id, e.source, e.subject, e.time, e.assistant_id, e.traceparent, e.data`;
 
 /** Joined on organisation and run id, never on run id alone. */
+export const loadRunsStatement = `select ${runColumns}
+  from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
+  join runs r on r.organisation_id = k.organisation_id and r.run_id = k.run_id
+  join run_events e on e.organisation_id = r.organisation_id and e.run_id = r.run_id
+  where k.run_id = coalesce(k.run_id, k.organisation_id)`;
+
 export async function loadRuns(client: PoolClient, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LoadedRun>> {
   if (keys.length === 0) return new Map();
   const { rows } = await client.query<Row>({
     name: 'load-runs',
-    text: `select ${runColumns}
-      from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
-      join runs r on r.organisation_id = k.organisation_id and r.run_id = k.run_id
-      join run_events e on e.organisation_id = r.organisation_id and e.run_id = r.run_id`,
+    text: loadRunsStatement,
     values: [JSON.stringify(keys.map((key) => ({ organisation_id: key.organisationId, run_id: key.runId })))],
   });
   return new Map(rows.map((row) => [keyOf({ organisationId: row.organisation_id, runId: row.run_id }), loadedOf(row)]));

@@ -25,7 +25,7 @@ export async function voidIntents(client: PoolClient, decisions: ReadonlyMap<str
   // A statement of its own: it sees rows that another transaction committed while the insert waited for it.
   const { rows } = await client.query<{ organisation_id: string; run_id: string; step_id: string; dispatch: number; state: 'void' | 'open' }>(
     `select i.organisation_id, i.run_id, i.step_id, i.dispatch, i.state from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid, step_id text, dispatch integer)
-      join intents i on i.organisation_id = k.organisation_id and i.run_id = k.run_id and i.step_id = k.step_id and i.dispatch = k.dispatch`,
+      join intents i on i.organisation_id = k.organisation_id and i.run_id = k.run_id and i.step_id = k.step_id and i.dispatch = k.dispatch where k.run_id = coalesce(k.run_id, k.organisation_id)`,
     [parameter],
   );
   const states = new Map(rows.map((row) => [JSON.stringify([row.organisation_id, row.run_id, row.step_id, row.dispatch]), row.state]));

@@ -13,6 +13,7 @@ import { Admission } from './admission.js';
 import { attemptOf } from './attempt.js';
 import type { ActionCatalogue } from './catalogue.js';
 import { closeGates } from './close-gates.js';
+import { closeLetters } from './close-letters.js';
 import { Decision, integrationIdsOf, type LoadedRun } from './decision.js';
 import { Families } from './families.js';
 import type { DueItem, EventItem, Item, ResultItem, SweepItem, VerbItem } from './item.js';
@@ -63,7 +64,7 @@ export interface Committed {
 }
 
 /** Plans stay index scans whatever the statistics say: a flush touches few rows of large tables, also on the day they are still small. */
-const planner = 'set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off';
+export const planner = 'set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off; set local plan_cache_mode = force_generic_plan';
 
 /** One transaction of a flush: read what is missing, decide in memory, write in one statement. */
 export class FlushTransaction {
@@ -125,6 +126,7 @@ export class FlushTransaction {
     await this.compareRepeats(client, writtenKeys);
     await this.writeLateLetters(client);
     const hasWoken = await turns.settle(client, written, notWritten);
+    await closeLetters(client, written);
     await closeGates(client, written, this.nowMs);
     return { dispatchId, written, lost: this.lost, hasWoken };
   }

@@ -2,6 +2,15 @@ import type { PoolClient } from 'pg';
 import { keyOf } from '../run-row.js';
 import type { Decision } from './decision.js';
 
+/** `coalesce`: see the flush statement. */
+export const holdersStatement = `
+with released as (
+    delete from subject_holders h using json_to_recordset($1::json) r(organisation_id uuid, integration_id uuid, subject_hash text, run_id uuid)
+    where h.organisation_id = r.organisation_id and h.integration_id = r.integration_id and h.subject_hash = r.subject_hash and h.run_id = r.run_id and r.run_id = coalesce(r.run_id, r.organisation_id)
+  )
+  insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
+  select organisation_id, integration_id, subject_hash, number, run_id from json_to_recordset($2::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid)`;
+
 interface SubjectKey {
   readonly organisation_id: string;
   readonly integration_id: string;
@@ -56,12 +65,7 @@ export class Turns {
     if (inserted.length > 0 || released.length > 0) {
       await client.query({
         name: 'subject-holders',
-        text: `with released as (
-            delete from subject_holders h using json_to_recordset($1::json) r(organisation_id uuid, integration_id uuid, subject_hash text, run_id uuid)
-            where h.organisation_id = r.organisation_id and h.integration_id = r.integration_id and h.subject_hash = r.subject_hash and h.run_id = r.run_id
-          )
-          insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
-          select organisation_id, integration_id, subject_hash, number, run_id from json_to_recordset($2::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid)`,
+        text: holdersStatement,
         values: [JSON.stringify(released.sort(byName)), JSON.stringify(inserted)],
       });
     }

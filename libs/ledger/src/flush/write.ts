@@ -1,8 +1,7 @@
-import { isFinal } from '@trunkline/chain';
 import type { PoolClient } from 'pg';
 import { encodeCarried, encodeSteps, keyOf } from '../run-row.js';
 import type { Decision } from './decision.js';
-import { encodeHeaders, isUuid, letterIdOfStep, letterOfStep, type LetterRow } from './letter.js';
+import { encodeHeaders, isUuid, letterOfStep, type LetterRow } from './letter.js';
 
 export interface Writing {
   readonly decisions: readonly Decision[];
@@ -17,8 +16,10 @@ export interface Writing {
 /**
  * Everything a flush writes, in one statement. New runs that exist already and runs whose `rev` has moved are not in `written`, and nothing of theirs is written anywhere:
  * every other row comes from that list (delivery §4). Rows are locked in the order of the parameters, which are sorted.
+ * `x = coalesce(x, …)` is always true and deliberate too: it makes the planner expect one row, so that it goes from the parameter to the table by the primary key and never the other way round.
+ * `not guarded or … in` is deliberate: behind an `or` PostgreSQL looks the list up in a hash table, where a join would compare every row with every other.
  */
-const statement = `
+export const flushStatement = `
 with fresh as (
   insert into runs (organisation_id, run_id, root_run_id, root_accepted_at, event_type, subject_hash, digest, chain_event_type, chain_assistant_id, chain_version, accepted_at, planned_at, state, steps, carried, finished_at)
   select n.organisation_id, n.run_id, n.run_id, to_timestamp(n.accepted_at / 1000), n.event_type, n.subject_hash, n.digest, n.chain_event_type, n.chain_assistant_id, n.chain_version,
@@ -29,12 +30,12 @@ with fresh as (
 ), events as (
   insert into run_events (organisation_id, run_id, type, source, event_id, subject, time, assistant_id, traceparent, data)
   select e.organisation_id, e.run_id, e.type, e.source, e.event_id, e.subject, e.time, e.assistant_id, e.traceparent, decode(e.data, 'base64')
-  from json_to_recordset($2::json) e(organisation_id uuid, run_id uuid, type text, source text, event_id text, subject text, time text, assistant_id text, traceparent text, data text)
-  join fresh f on f.organisation_id = e.organisation_id and f.run_id = e.run_id
+  from json_to_recordset($2::json) e(organisation_id uuid, run_id uuid, type text, source text, event_id text, subject text, time text, assistant_id text, traceparent text, data text, guarded boolean)
+  where not e.guarded or (e.organisation_id, e.run_id) in (select organisation_id, run_id from fresh)
 ), moved as (
   update runs r set rev = r.rev + 1, state = n.state, steps = n.steps, carried = convert_to(n.carried, 'UTF8'), finished_at = case when n.finished then coalesce(r.finished_at, clock_timestamp()) end
   from json_to_recordset($3::json) n(organisation_id uuid, run_id uuid, rev integer, state text, steps text, carried text, finished boolean)
-  where r.organisation_id = n.organisation_id and r.run_id = n.run_id and r.rev = n.rev
+  where r.organisation_id = n.organisation_id and r.run_id = n.run_id and r.rev = n.rev and n.rev = coalesce(n.rev, 0)
   returning r.organisation_id, r.run_id
 ), written as (
   select organisation_id, run_id from fresh union all select organisation_id, run_id from moved
@@ -43,65 +44,59 @@ with fresh as (
   select a.organisation_id, a.run_id, to_timestamp(a.recorded_at / 1000), a.attempt_id, a.step_id, a.dispatch, a.integration_id, a.kind, a.outcome, a.applied, to_timestamp(a.started_at / 1000), a.duration_ms, a.http_status,
     a.provider_request_id, a.method, a.path, a.code, convert_to(a.message, 'UTF8'), convert_to(a.input, 'UTF8'), convert_to(a.result, 'UTF8'), a.worker
   from json_to_recordset($4::json) a(organisation_id uuid, run_id uuid, guarded boolean, recorded_at float8, attempt_id uuid, step_id text, dispatch integer, integration_id uuid, kind text, outcome text, applied boolean, started_at float8, duration_ms integer, http_status integer, provider_request_id text, method text, path text, code text, message text, input text, result text, worker text)
-  left join written w on w.organisation_id = a.organisation_id and w.run_id = a.run_id
-  where not a.guarded or w.run_id is not null
+  where not a.guarded or (a.organisation_id, a.run_id) in (select organisation_id, run_id from written)
   on conflict do nothing
 ), waiting as (
   insert into due_work (organisation_id, run_id, step_id, kind, integration_id, due_at, give_up_at)
   select d.organisation_id, d.run_id, d.step_id, d.kind, d.integration_id, case when d.due_at is null then 'infinity' else to_timestamp(d.due_at / 1000) end, to_timestamp(d.give_up_at / 1000)
-  from json_to_recordset($5::json) d(organisation_id uuid, run_id uuid, step_id text, kind text, integration_id uuid, due_at float8, give_up_at float8)
-  join written w on w.organisation_id = d.organisation_id and w.run_id = d.run_id
+  from json_to_recordset($5::json) d(organisation_id uuid, run_id uuid, step_id text, kind text, integration_id uuid, due_at float8, give_up_at float8, guarded boolean)
+  where not d.guarded or (d.organisation_id, d.run_id) in (select organisation_id, run_id from written)
   on conflict (organisation_id, run_id, step_id) do update set kind = excluded.kind, integration_id = excluded.integration_id, due_at = excluded.due_at, give_up_at = excluded.give_up_at, leased_until = null
 ), over as (
   delete from due_work d using (
     select g.organisation_id, g.run_id, g.step_id from json_to_recordset($6::json) g(organisation_id uuid, run_id uuid, step_id text, guarded boolean)
-    left join written w on w.organisation_id = g.organisation_id and w.run_id = g.run_id where not g.guarded or w.run_id is not null
+    where (not g.guarded or (g.organisation_id, g.run_id) in (select organisation_id, run_id from written)) and g.run_id = coalesce(g.run_id, g.organisation_id)
   ) g where d.organisation_id = g.organisation_id and d.run_id = g.run_id and d.step_id = g.step_id
 ), letters as (
   insert into dead_letters as l (organisation_id, id, class, code, message, run_id, step_id, integration_id, topic, partition, record_offset, appended_at, record_key, record_value, record_headers)
   select n.organisation_id, n.id, n.class, n.code, convert_to(n.message, 'UTF8'), n.run_id, n.step_id, n.integration_id, n.topic, n.partition, n.record_offset, to_timestamp(n.appended_at / 1000),
     decode(n.record_key, 'base64'), decode(n.record_value, 'base64'), decode(n.record_headers, 'base64')
   from json_to_recordset($7::json) n(organisation_id uuid, id uuid, guarded boolean, class text, code text, message text, run_id uuid, step_id text, integration_id uuid, topic text, partition integer, record_offset bigint, appended_at float8, record_key text, record_value text, record_headers text)
-  left join written w on w.organisation_id = n.organisation_id and w.run_id = n.run_id
-  where not n.guarded or w.run_id is not null
+  where not n.guarded or (n.organisation_id, n.run_id) in (select organisation_id, run_id from written)
   on conflict (organisation_id, id) do update set class = excluded.class, code = excluded.code, message = excluded.message, last_at = clock_timestamp(), closed_at = null, closed_because = null,
     times = l.times + case when l.closed_at is null and l.record_offset is not distinct from excluded.record_offset then 0 else 1 end, record_offset = excluded.record_offset, partition = excluded.partition
-), closed as (
-  update dead_letters l set closed_at = clock_timestamp(), closed_because = c.because
-  from (select c.* from json_to_recordset($8::json) c(organisation_id uuid, run_id uuid, id uuid, because text) join written w on w.organisation_id = c.organisation_id and w.run_id = c.run_id) c
-  where l.organisation_id = c.organisation_id and l.id = c.id and l.closed_at is null
 ), box as (
   insert into dispatches (id, instance, items, sweep_at)
-  select $9::uuid, $10::text, '[' || string_agg(i.items, ',') || ']', to_timestamp($11::float8 / 1000)
-  from json_to_recordset($12::json) i(organisation_id uuid, run_id uuid, items text)
-  join written w on w.organisation_id = i.organisation_id and w.run_id = i.run_id
+  select $8::uuid, $9::text, '[' || string_agg(i.items, ',') || ']', to_timestamp($10::float8 / 1000)
+  from json_to_recordset($11::json) i(organisation_id uuid, run_id uuid, items text, guarded boolean)
+  where not i.guarded or (i.organisation_id, i.run_id) in (select organisation_id, run_id from written)
   having count(*) > 0
 ), marked as (
-  update dispatches set sent_at = clock_timestamp() where id = any ($13::uuid[]) and sent_at is null
+  update dispatches set sent_at = clock_timestamp() where id = any ($12::uuid[])
 )
 select organisation_id, run_id from written`;
 
 /** Keys of the runs that took what was decided for them. */
 export async function writeAll(client: PoolClient, writing: Writing): Promise<ReadonlySet<string>> {
   const decisions = writing.decisions.filter((decision) => decision.isChanged).sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
+  const places = new Map(writing.decisions.map((decision, index) => [decision, index]));
   const fresh = decisions.filter((decision) => decision.isNew);
   const moved = decisions.filter((decision) => !decision.isNew);
   const { rows } = await client.query<{ organisation_id: string; run_id: string }>({
     name: 'flush',
-    text: statement,
+    text: flushStatement,
     values: [
-      JSON.stringify(fresh.map((decision) => freshRow(decision, writing.decisions.indexOf(decision)))),
+      JSON.stringify(fresh.map((decision) => freshRow(decision, places.get(decision) ?? 0))),
       JSON.stringify(fresh.map(eventRow)),
       JSON.stringify(moved.map(movedRow)),
       JSON.stringify(writing.decisions.flatMap(attemptRows)),
       JSON.stringify(decisions.flatMap((decision) => dueRows(decision, writing.maxWaitMs))),
       JSON.stringify([...decisions.flatMap(overRows), ...writing.orphanedDue.map((row) => ({ ...keyColumns(row), step_id: row.stepId, guarded: false }))]),
       JSON.stringify([...writing.letters.map((letter) => letterRow(letter, false)), ...decisions.flatMap(stepLetters)]),
-      JSON.stringify(decisions.flatMap(closedRows)),
       writing.dispatch.id,
       writing.dispatch.instance,
       writing.dispatch.sweepAtMs,
-      JSON.stringify(decisions.filter((decision) => decision.commands.length > 0).map((decision) => ({ ...keyColumns(decision), items: itemsOf(decision) }))),
+      JSON.stringify(decisions.filter((decision) => decision.commands.length > 0).map((decision) => ({ ...keyColumns(decision), items: itemsOf(decision), guarded: true }))),
       writing.sentDispatches,
     ],
   });
@@ -155,6 +150,7 @@ function eventRow(decision: Decision): Record<string, unknown> {
   return {
     ...keyColumns(decision),
     type: event.type,
+    guarded: true,
     source: event.source,
     event_id: event.id,
     subject: event.subject,
@@ -200,6 +196,7 @@ function dueRows(decision: Decision, maxWaitMs: number): Record<string, unknown>
     const since = decision.step(stepId)?.firstReadyAtMs ?? null;
     return {
       ...keyColumns(decision),
+      guarded: true,
       step_id: stepId,
       kind: due.kind,
       integration_id: uuidOrNull(decision.planned(stepId)?.integrationId ?? null),
@@ -218,14 +215,6 @@ function stepLetters(decision: Decision): Record<string, unknown>[] {
     letterOfStep({ organisationId: decision.organisationId, runId: decision.runId, stepId, integrationId: decision.planned(stepId)?.integrationId ?? null }, { class: 'data', code, message }),
     true,
   ));
-}
-
-function closedRows(decision: Decision): Record<string, unknown>[] {
-  return decision.closedLetters.filter((stepId) => decision.step(stepId)?.state !== 'dead-lettered').map((stepId) => ({
-    ...keyColumns(decision),
-    id: letterIdOfStep(decision.organisationId, decision.runId, stepId),
-    because: isFinal(decision.step(stepId)?.state ?? 'waiting') ? 'done' : 'redriven',
-  }));
 }
 
 function letterRow(letter: LetterRow, isGuarded: boolean): Record<string, unknown> {

@@ -55,7 +55,8 @@ export class Gates {
           case when g.reason = 'reconnect' and i.updated_at > g.changed_at then 0 when g.open_at = 'infinity' then 'Infinity'::float8 else (extract(epoch from g.open_at) * 1000)::float8 end as open_at_ms
         from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid)
         join integrations i on i.organisation_id = k.organisation_id and i.id = k.integration_id
-        left join gates g on g.organisation_id = i.organisation_id and g.integration_id = i.id`,
+        left join gates g on g.organisation_id = i.organisation_id and g.integration_id = i.id
+        where k.integration_id = coalesce(k.integration_id, k.organisation_id)`,
       values: [JSON.stringify(keys.map((key) => ({ organisation_id: key.organisationId, integration_id: key.integrationId })))],
     });
     const found = new Map(rows.map((row) => [`${row.organisation_id}/${row.id}`, row]));

@@ -4,7 +4,7 @@ import type { Gate } from '../gate/gate.js';
 import type { Gates } from '../gate/gates.js';
 
 /** Integrations with ready steps behind their gate, found by hopping from one to the next in the index, however many steps wait behind each. */
-const behindGates = `
+export const behindGatesStatement = `
 with recursive hop as (
   (select organisation_id, integration_id from due_work where kind = 'gate' and integration_id is not null order by organisation_id, integration_id limit 1)
   union all
@@ -21,7 +21,7 @@ const ahead = 32;
 /** The once-a-second look at gates that have changed and at what waits behind the open ones. */
 export async function readGates(databases: Pick<Databases, 'system'>, gates: Gates, clock: LedgerClock): Promise<void> {
   const nowMs = clock.nowMs();
-  const { rows } = await databases.system.query<{ organisation_id: string; integration_id: string }>(behindGates);
+  const { rows } = await databases.system.query<{ organisation_id: string; integration_id: string }>(behindGatesStatement);
   const waiting = new Set(rows.map((row) => gates.of({ organisationId: row.organisation_id, integrationId: row.integration_id })));
   for (const gate of gates.all()) gate.hasBacklog = waiting.has(gate);
   for (const gate of waiting) gate.usedAtMs = nowMs;
@@ -30,13 +30,7 @@ export async function readGates(databases: Pick<Databases, 'system'>, gates: Gat
   if (asked.length > 0) await inOrganisations(databases, asked.map((gate) => gate.organisationId), (client) => gates.read(client, asked, nowMs));
 }
 
-/** Leases the longest waiting steps of gates with room into memory; the lease keeps other instances off them meanwhile. */
-export async function leaseBacklog(databases: Pick<Databases, 'system'>, wanting: readonly Gate[], clock: LedgerClock, leaseMs: number): Promise<void> {
-  const nowMs = clock.nowMs();
-  if (wanting.length === 0) return;
-  const { rows } = await databases.system.query<{ organisation_id: string; run_id: string; step_id: string; integration_id: string }>({
-    name: 'lease-backlog',
-    text: `update due_work d set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)
+export const leaseBacklogStatement = `update due_work d set leased_until = clock_timestamp() + make_interval(secs => $2::float8 / 1000)
       from json_to_recordset($1::json) g(organisation_id uuid, integration_id uuid, wanted integer)
       cross join lateral (
         select w.organisation_id, w.run_id, w.step_id from due_work w
@@ -44,7 +38,15 @@ export async function leaseBacklog(databases: Pick<Databases, 'system'>, wanting
         order by w.due_at limit g.wanted for update skip locked
       ) w
       where d.organisation_id = w.organisation_id and d.run_id = w.run_id and d.step_id = w.step_id
-      returning d.organisation_id, d.run_id, d.step_id, d.integration_id`,
+      returning d.organisation_id, d.run_id, d.step_id, d.integration_id`;
+
+/** Leases the longest waiting steps of gates with room into memory; the lease keeps other instances off them meanwhile. */
+export async function leaseBacklog(databases: Pick<Databases, 'system'>, wanting: readonly Gate[], clock: LedgerClock, leaseMs: number): Promise<void> {
+  const nowMs = clock.nowMs();
+  if (wanting.length === 0) return;
+  const { rows } = await databases.system.query<{ organisation_id: string; run_id: string; step_id: string; integration_id: string }>({
+    name: 'lease-backlog',
+    text: leaseBacklogStatement,
     values: [JSON.stringify(wanting.map((gate) => ({ organisation_id: gate.organisationId, integration_id: gate.integrationId, wanted: gate.room(nowMs) + ahead }))), leaseMs],
   });
   const byGate = new Map(wanting.map((gate) => [`${gate.organisationId}/${gate.integrationId}`, gate]));

@@ -14,14 +14,16 @@ export interface Claimed {
   readonly letters: readonly { readonly organisationId: string; readonly id: string }[];
 }
 
+export const claimDueStatement = `update due_work d set due_at = clock_timestamp() + make_interval(secs => $1::float8 / 1000)
+      from (select organisation_id, run_id, step_id from due_work where kind <> 'gate' and due_at <= clock_timestamp() order by due_at limit $2 for update skip locked) w
+      where d.organisation_id = w.organisation_id and d.run_id = w.run_id and d.step_id = w.step_id
+      returning d.organisation_id, d.run_id, d.step_id, d.kind`;
+
 /** Takes what is due by the database's clock, from instances that take at the same time none twice; what is not worked off within the lease comes again. */
 export async function claimDue(databases: Pick<Databases, 'system'>, leaseMs: number, limit: number): Promise<Claimed> {
   const { rows } = await databases.system.query<DueRow>({
     name: 'claim-due',
-    text: `update due_work d set due_at = clock_timestamp() + make_interval(secs => $1::float8 / 1000)
-      from (select organisation_id, run_id, step_id from due_work where kind <> 'gate' and due_at <= clock_timestamp() order by due_at limit $2 for update skip locked) w
-      where d.organisation_id = w.organisation_id and d.run_id = w.run_id and d.step_id = w.step_id
-      returning d.organisation_id, d.run_id, d.step_id, d.kind`,
+    text: claimDueStatement,
     values: [leaseMs, limit],
   });
   return {

@@ -30,7 +30,7 @@ async function clearRuns(databases: Pick<Databases, 'system'>, organisationId: s
   return inOrganisations(databases, [organisationId], async (client) => {
     const { rows } = await client.query<{ run_id: string }>(
       `delete from runs where organisation_id = $1 and run_id in (
-        select run_id from runs where organisation_id = $1 and accepted_at < clock_timestamp() - make_interval(days => $2) and finished_at < clock_timestamp() - make_interval(days => $2) order by accepted_at limit ${runsAtOnce})
+        select run_id from runs where organisation_id = $1 and accepted_at > '-infinity' and accepted_at < clock_timestamp() - make_interval(days => $2) and finished_at < clock_timestamp() - make_interval(days => $2) order by accepted_at limit ${runsAtOnce})
         returning run_id`,
       [organisationId, days],
     );

@@ -51,7 +51,7 @@ export async function listRuns(databases: Pick<Databases, 'tenant'>, organisatio
   const after = decodeCursor(filter.after);
   const { rows } = await inTenant(databases, organisationId, (client) => client.query<SummaryRow>(
     `select ${summaryColumns} from runs r ${sources}
-      where r.organisation_id = $1
+      where r.organisation_id = $1 and r.accepted_at > '-infinity'
         and ($2::text is null or r.state = $2) and ($3::text is null or r.event_type = $3) and ($4::text is null or r.subject_hash = $4)
         and ($5::float8 is null or r.accepted_at >= to_timestamp($5 / 1000)) and ($6::float8 is null or r.accepted_at < to_timestamp($6 / 1000))
         and ($7::bigint is null or (r.accepted_at, r.run_id) < (timestamptz 'epoch' + $7 * interval '1 microsecond', $8::uuid))
