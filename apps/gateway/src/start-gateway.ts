@@ -11,6 +11,7 @@ import { type Vault, createVault, loadMasterKeys } from '@trunkline/vault';
 import type { GatewayConfig } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
+import { Connections } from './edge/connections.js';
 import { PortTaken } from './edge/errors.js';
 import { createGatewayApplication } from './gateway.js';
 import { TopicsReady } from './topics-ready.js';
@@ -19,6 +20,7 @@ import { TopicsReady } from './topics-ready.js';
 const consumerGroups = ['ledger', ...providerFamilies.map((family) => `worker-${family}`)];
 /** An append on Kafka gives up before the publisher's answer is due. */
 const appendShare = 0.9;
+const closeWithinMs = 10_000;
 
 /** What a process that runs several services shares between them; what is given stays the giver's to close. */
 export interface GatewayParts {
@@ -59,7 +61,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
     },
     (error, requestId) => logger.error({ err: error, requestId }, 'a request failed because of a mistake of ours'),
   );
+  const connections = new Connections(application.getHttpServer());
   const release = async (): Promise<void> => {
+    connections.end(closeWithinMs);
     await application.close();
     await topicsReady.stop();
     await plane.close();
