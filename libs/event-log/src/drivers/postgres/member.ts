@@ -127,7 +127,7 @@ export class PostgresMember implements LogMember {
       if (this.state === 'joining') await this.enter();
       if (this.state === 'in') await this.renew();
     } catch (error) {
-      if (GroupRetired.matches(error)) this.retire(error.message);
+      if (GroupRetired.matches(error) && this.state !== 'left') this.retire(error.message);
       else this.trouble = `heartbeat: ${error instanceof Error ? error.message : String(error)}`;
     }
     this.isBeating = false;
@@ -145,6 +145,8 @@ export class PostgresMember implements LogMember {
     const sentAt = performance.now();
     const sentAtMs = Date.now();
     const renewed = await pulse(this.context.pool, this.context.identity);
+    // It may have left meanwhile, and then has no row on purpose.
+    if (this.state !== 'in') return;
     if (renewed === null) return this.loseEverything();
     this.heartbeatAt = sentAt;
     this.trouble = null;
