@@ -20,7 +20,7 @@ import { itemOf } from './record/read.js';
 import { defaultSettings, type LedgerSettings } from './settings.js';
 import { leaseBacklog, readGates } from './tick/backlog.js';
 import { claimDue, claimGivenUp } from './tick/due.js';
-import { forgetDispatches, findOverdue, readOpenSteps } from './tick/sweeper.js';
+import { dispatchesAtOnce, forgetDispatches, findOverdue, readOpenSteps } from './tick/sweeper.js';
 import { redriveRecords } from './tick/redrive-records.js';
 import { clearOld } from './tick/retention.js';
 import { Timetable } from './tick/timetable.js';
@@ -270,6 +270,7 @@ class RunningLedger implements Ledger {
     const overdue = await findOverdue(databases, this.options.eventLog, this.group, clock, settings.leaseMs);
     await this.loop.submit(overdue.items);
     await forgetDispatches(databases, overdue.dispatchIds);
+    if (overdue.dispatchIds.length === dispatchesAtOnce) this.timetable.hurry('sweep');
     return overdue.items.length;
   }
 

@@ -8,6 +8,8 @@ import type { Families, Recorded } from './families.js';
 import type { Turns } from './turns.js';
 
 const goneRetryMs = 60_000;
+/** How often a replay asks whether the earlier run has let go of the step. */
+const familyRetryMs = 2_000;
 const closedLookUpMs = 5_000;
 const longestLookUpWaitMs = 300_000;
 
@@ -70,7 +72,11 @@ export class Admission {
     const mustWait = gate.facts !== null && (this.closing.has(gate) || gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
     const recorded = this.families.recorded(decision, stepId);
     if (recorded !== null) return this.takeRecorded(decision, stepId, recorded);
-    if (mustWait || !this.mayAdmit || this.families.holds(decision, stepId)) return this.wait(decision, planned);
+    if (this.families.holds(decision, stepId)) {
+      decision.due.set(stepId, { kind: 'turn', dueAtMs: this.nowMs + familyRetryMs });
+      return;
+    }
+    if (mustWait || !this.mayAdmit) return this.wait(decision, planned);
     const name = dispatchName({ runId: decision.runId, stepId, dispatch: (decision.step(stepId)?.dispatch ?? 0) + 1 });
     gate.sent(name, this.nowMs);
     this.reservations.push({ gate, name, decision });

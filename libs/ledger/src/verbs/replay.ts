@@ -91,7 +91,7 @@ async function insertReplay(client: PoolClient, { row }: LoadedRun, chain: { rea
   const { rowCount } = await client.query(
     `insert into runs (organisation_id, run_id, root_run_id, root_accepted_at, event_type, subject_hash, digest, chain_event_type, chain_assistant_id, chain_version, accepted_at, state, steps, carried)
       select r.organisation_id, $3, case when $4 then $3 else r.root_run_id end, case when $4 then date_trunc('milliseconds', clock_timestamp()) else r.root_accepted_at end, r.event_type, r.subject_hash, r.digest, $5, $6, $7,
-        date_trunc('milliseconds', clock_timestamp()), 'running', $8, convert_to($9, 'UTF8')
+        date_trunc('milliseconds', clock_timestamp()), case when $8 = '[]' then 'done' else 'running' end, $8, convert_to($9, 'UTF8')
       from runs r where r.organisation_id = $1 and r.run_id = $2 on conflict do nothing`,
     [row.organisationId, row.runId, runId, isNewFamily, chain.ref.eventType, chain.ref.assistantId, chain.ref.version, encodeSteps(steps), encodeCarried(steps)],
   );
