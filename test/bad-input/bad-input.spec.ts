@@ -72,7 +72,7 @@ describe('bad input', () => {
     expect(answer.body).toMatchObject({ receipts: [{ id: 'neighbour-1' }], refused: [{ index: 1, problem: { code: 'request.body_not_json' } }] });
   });
 
-  it.each(['text/plain', 'application/xml', 'application/json; charset=latin1', 'application/jsonx', 'multipart/form-data; boundary=x'])('wrong content type: %s', async (type) => {
+  it.each(['text/plain', 'application/xml', 'application/json\ta', 'application/json, text/plain', 'application/json; charset=latin1', 'application/jsonx', 'multipart/form-data; boundary=x'])('wrong content type: %s', async (type) => {
     await expectRefused(JSON.stringify(event), { 'content-type': type }, 415, 'request.content_type');
   });
 

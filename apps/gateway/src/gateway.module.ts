@@ -23,6 +23,7 @@ import { OpenApi } from './documents/open-api.js';
 import { ApiKeyGuard, identity as identityToken } from './edge/api-key.guard.js';
 import { EventTypes } from './publish/event-types.js';
 import { EventsController } from './publish/events.controller.js';
+import type { OldBacklog } from './publish/old-backlog.js';
 import { PublishService } from './publish/publish.service.js';
 import { SharedAppends } from './publish/shared-appends.js';
 
@@ -36,6 +37,7 @@ export interface GatewayWiring {
   readonly checkConnection: CheckConnection;
   readonly consumerGroups: readonly string[];
   readonly answerWithinMs: number;
+  readonly backlog: Pick<OldBacklog, 'holds'>;
   readonly catalogue?: ActionCatalogue;
 }
 
@@ -57,7 +59,7 @@ export class GatewayModule {
         { provide: consumerGroupsToken, useValue: wiring.consumerGroups },
         { provide: ledgerVerbs, useValue: verbs },
         { provide: EventTypes, useValue: types },
-        { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.answerWithinMs) },
+        { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.backlog, wiring.answerWithinMs) },
         { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },
         { provide: IntegrationsService, useValue: new IntegrationsService(plane, vault, catalogue, wiring.checkConnection) },
       ],

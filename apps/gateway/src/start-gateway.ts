@@ -14,13 +14,16 @@ import { checkOver } from './control/integrations/check-connection.js';
 import { Connections } from './edge/connections.js';
 import { PortTaken } from './edge/errors.js';
 import { createGatewayApplication } from './gateway.js';
+import { OldBacklog } from './publish/old-backlog.js';
 import { TopicsReady } from './topics-ready.js';
 
 /** The groups of sync-ledger and the connector workers, whose lag GET /api/topics shows. */
-const consumerGroups = ['ledger', ...providerFamilies.map((family) => `worker-${family}`)];
+const ledgerGroup = 'ledger';
+const consumerGroups = [ledgerGroup, ...providerFamilies.map((family) => `worker-${family}`)];
 /** An append on Kafka gives up before the publisher's answer is due. */
 const appendShare = 0.9;
 const closeWithinMs = 10_000;
+const backlogEveryMs = 30_000;
 
 /** What a process that runs several services shares between them; what is given stays the giver's to close. */
 export interface GatewayParts {
@@ -47,6 +50,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const outbound = createOutbound();
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);
+  const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
   const application = await createGatewayApplication(
     {
       databases,
@@ -58,11 +62,15 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
       checkConnection: checkOver(outbound),
       consumerGroups,
       answerWithinMs: config.answerWithinMs,
+      backlog,
     },
     (error, requestId) => logger.error({ err: error, requestId }, 'a request failed because of a mistake of ours'),
   );
   const connections = new Connections(application.getHttpServer());
+  // While the log cannot be asked the last answer stands; /readyz says that it is away.
+  const watching = setInterval(() => void backlog.refresh().catch(() => undefined), backlogEveryMs);
   const release = async (): Promise<void> => {
+    clearInterval(watching);
     connections.end(closeWithinMs);
     await application.close();
     await topicsReady.stop();

@@ -23,6 +23,12 @@ export const NotDurable = defineError('gateway.not_durable', {
   title: 'Not every event is surely stored',
   fix: 'Repeat the whole request after the seconds that Retry-After gives; what was stored is recognised by source and id and never done twice.',
 });
+export const BacklogTooOld = defineError('gateway.backlog_too_old', {
+  class: 'unavailable',
+  http: 503,
+  title: 'The part of the log these events belong to has not been read for days',
+  fix: 'Get the ledger to read again (GET /api/topics shows its lag), then repeat the whole request; what is in the log is kept.',
+});
 export const Overloaded = defineError('gateway.overloaded', { class: 'unavailable', http: 503, title: 'More events are waiting to be stored than fit in memory', fix: 'Repeat the whole request after the seconds that Retry-After gives.' });
 export const PreconditionFailed = defineError('request.precondition_failed', { class: 'conflict', http: 412, title: 'It has changed since it was read', fix: 'Read it again, apply the change to what is there now, and send its new ETag in If-Match.' });
 export const PreconditionMissing = defineError('request.precondition_missing', { class: 'usage', http: 428, title: 'If-Match is needed', fix: 'Read it first and send its ETag in If-Match, or If-None-Match: * to create it.' });

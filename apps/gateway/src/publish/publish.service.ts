@@ -1,8 +1,10 @@
 import { type AcceptedEvent, EventTooLarge, type Receipt, type TrunklineError, encodeEvent, eventTopicOf, receiptOf } from '@trunkline/contracts';
 import type { LogRecord } from '@trunkline/event-log';
+import { BacklogTooOld } from '../edge/errors.js';
 import { problemFrom, type Problem, problemOf } from '../edge/problem.js';
 import { EventsAllRefused } from './errors.js';
 import type { EventTypes } from './event-types.js';
+import type { OldBacklog } from './old-backlog.js';
 import { type PublishRequest, type ReadEvent, readEvents } from './read-events.js';
 import type { SharedAppends } from './shared-appends.js';
 
@@ -18,6 +20,7 @@ export class PublishService {
   constructor(
     private readonly types: Pick<EventTypes, 'refusalOf'>,
     private readonly appends: Pick<SharedAppends, 'append'>,
+    private readonly backlog: Pick<OldBacklog, 'holds'>,
     private readonly answerWithinMs: number,
   ) {}
 
@@ -27,7 +30,9 @@ export class PublishService {
     const { batched, events } = readEvents(request, organisationId);
     const { accepted, refusals } = await this.sort(events, organisationId);
     if (accepted.length === 0) return allRefused(refusals, batched);
-    await Promise.all([...recordsByTopic(accepted)].map(([topic, records]) => this.appends.append(topic, records, Math.max(1, Math.round(deadlineMs - performance.now())))));
+    const byTopic = recordsByTopic(accepted);
+    for (const [topic, records] of byTopic) if (records.some(({ key }) => this.backlog.holds(topic, key))) throw BacklogTooOld.because(topic);
+    await Promise.all([...byTopic].map(([topic, records]) => this.appends.append(topic, records, Math.max(1, Math.round(deadlineMs - performance.now())))));
     return { status: 202, body: { receipts: accepted.map(receiptOf), refused: refusals.map(asRefusal) } };
   }
 

@@ -55,7 +55,7 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, identity, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000 },
+    { databases: database.databases, eventLog, identity, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');
