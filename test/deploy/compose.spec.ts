@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { gatewaySchema } from '@trunkline/app-gateway';
 import { syncLedgerSchema } from '@trunkline/app-sync-ledger';
@@ -88,6 +88,24 @@ describe('docker-compose.yml', () => {
     expect(dockerfile).toContain(`NODE_VERSION=${pinned}`);
   });
 });
+
+it('ships every package that the services import: the image has no development dependencies', () => {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly dependencies: Record<string, string>; readonly devDependencies: Record<string, string> };
+  const imported = new Set(sourcesOf([...Object.keys(apps).map((app) => join(root, 'apps', app, 'src')), ...readdirSync(join(root, 'libs')).map((lib) => join(root, 'libs', lib, 'src')).filter((folder) => !/libs\/(local-services|simulators)\//.test(folder))]).flatMap(packagesIn));
+  expect(imported.size).toBeGreaterThan(10);
+  expect([...imported].filter((name) => !Object.hasOwn(manifest.dependencies, name) && !name.startsWith('@trunkline/'))).toEqual([]);
+});
+
+function sourcesOf(folders: readonly string[]): readonly string[] {
+  return folders.flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && /\.ts$/.test(entry.name) && !/\.(spec|d)\.ts$/.test(entry.name) && !/\/testing(\/|$)/.test(entry.parentPath))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+}
+
+/** Names of the packages a source imports for its values; types are gone by then. */
+function packagesIn(source: string): readonly string[] {
+  return [...source.matchAll(/^(?:import|export) (?!type )[^;]*?from '([^'.][^']*)'/gm)].map(([, from = '']) => from).filter((from) => !from.startsWith('node:')).map((from) => from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/'));
+}
 
 /** As compose does it: `${NAME:?why}` and `${NAME:-default}`. */
 function interpolated(environment: Readonly<Record<string, string | number>>, given: Readonly<Record<string, string>>): Record<string, string> {
