@@ -17,7 +17,7 @@ import { ChainBook } from './plan/chain-book.js';
 import { compileInputs } from './plan/compile-inputs.js';
 import type { CompileChain } from './plan/compile.js';
 import { itemOf } from './record/read.js';
-import { defaultSettings, type LedgerSettings } from './settings.js';
+import { settingsFrom, type LedgerSettings } from './settings.js';
 import { leaseBacklog, readGates } from './tick/backlog.js';
 import { claimDue, claimGivenUp } from './tick/due.js';
 import { dispatchesAtOnce, forgetDispatches, findOverdue, readOpenSteps } from './tick/sweeper.js';
@@ -86,7 +86,7 @@ const cachedBytes = 64 * 1024 * 1024;
 
 /** The part of Trunkline that decides: plans runs, advances them, and keeps every promise about what happens in between (P2, P4, P5, P8). */
 export function createLedger(options: LedgerOptions): Ledger {
-  const settings = { ...defaultSettings, ...options.settings };
+  const settings = settingsFrom(options.settings);
   const clock = options.clock ?? measuredClock(options.databases, () => (options.eventLog.driver === 'postgres' ? null : options.eventLog.clockOffsetMs()));
   const report = options.report ?? (() => undefined);
   const random = options.random ?? Math.random;

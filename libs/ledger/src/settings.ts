@@ -48,3 +48,8 @@ export const defaultSettings: LedgerSettings = {
   keepCallsDays: 14,
   retentionPollMs: day / 4,
 };
+
+/** The defaults with what was given; a setting given as undefined counts as not given, or retention would keep nothing. */
+export function settingsFrom(given: Partial<LedgerSettings> = {}): LedgerSettings {
+  return { ...defaultSettings, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+}

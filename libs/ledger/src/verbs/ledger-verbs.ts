@@ -10,7 +10,7 @@ import { Gates } from '../gate/gates.js';
 import { ChainBook } from '../plan/chain-book.js';
 import { compileInputs } from '../plan/compile-inputs.js';
 import type { CompileChain } from '../plan/compile.js';
-import { defaultSettings, type LedgerSettings } from '../settings.js';
+import { settingsFrom, type LedgerSettings } from '../settings.js';
 import { listLetters, showLetter } from './letter-queries.js';
 import { redrive } from './redrive.js';
 import { replay } from './replay.js';
@@ -55,7 +55,7 @@ class Asking {
 
   constructor(private readonly options: LedgerVerbsOptions) {
     const random = options.random ?? Math.random;
-    const settings = { ...defaultSettings, ...options.settings };
+    const settings = settingsFrom(options.settings);
     this.around = {
       databases: options.databases,
       clock: options.clock ?? measuredClock(options.databases, () => 0),
