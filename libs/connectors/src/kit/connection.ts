@@ -9,7 +9,7 @@ import { findingOf, findingOfTokenFailure, outcomeOfPreparation, outcomeOfTokenF
 import type { Preparation } from './preparation.js';
 import type { Action, Provider } from './provider.js';
 import { searchOf, type Search } from './repeat.js';
-import { buildRequest } from './request.js';
+import { baseAddress, buildRequest } from './request.js';
 import { read, renderText, TemplateGap, type Scope } from './template.js';
 import type { TokenCache, TokenFailure } from './tokens.js';
 import { brief, judge, type Verdict } from './verdict.js';
@@ -56,6 +56,7 @@ type Sent = { readonly kind: 'verdict'; readonly verdict: Verdict } | { readonly
 export class Connection {
   private readonly provider: Provider;
   private readonly base: Scope;
+  private baseUrl: URL | null = null;
 
   constructor(private readonly parts: ConnectionParts) {
     this.provider = parts.provider;
@@ -164,7 +165,7 @@ export class Connection {
 
   /** One request with a token. A refused token is replaced once, and only where the refusal proves that nothing was written; a token fetched just now is not. */
   private async send(call: CallTemplate, scope: Scope, deadline: Deadline, trace: Trace, how: { readonly headers?: Readonly<Record<string, string>>; readonly mayWrite?: () => string | null; readonly isWriteProven?: boolean } = {}): Promise<Sent> {
-    const built = buildRequest(this.provider.baseUrl, call, scope);
+    const built = buildRequest(this.address(), call, scope);
     for (let isRetry = false; ; isRetry = true) {
       const signed = await this.sign(deadline);
       if (signed.kind === 'no-token') return signed;
@@ -177,6 +178,10 @@ export class Connection {
       const isSafe = verdict.kind === 'refused' && (verdict.provesNothingWritten || call.method === 'GET' || how.isWriteProven === true);
       if (!isRefusedToken || isRetry || trace.hasFreshToken || !isSafe) return { kind: 'verdict', verdict };
     }
+  }
+
+  private address(): URL {
+    return (this.baseUrl ??= baseAddress(this.provider.baseUrl, this.base));
   }
 
   private async sign(deadline: Deadline): Promise<Signed> {

@@ -2,7 +2,7 @@ import { get, ask } from './call.js';
 import { buildRequest } from './request.js';
 import { TemplateGap } from './template.js';
 
-const base = ['https://api.example.com/v2/'];
+const base = new URL('https://api.example.com/v2/');
 
 it('puts values into path and query so that they stay values', () => {
   const { url } = buildRequest(base, get('/contacts/{id}/notes', { query: { q: 'ref = "{id}"' } }), { id: 'a/b?c#d & "e"' });

@@ -10,9 +10,8 @@ export interface BuiltRequest {
   readonly body: Buffer | null;
 }
 
-/** Throws `TemplateGap` when the input lacks a value, `integration.settings_incomplete` when the settings do. */
-export function buildRequest(baseUrl: readonly string[], call: CallTemplate, scope: Scope): BuiltRequest {
-  const base = baseAddress(baseUrl, scope);
+/** Throws `TemplateGap` when the scope lacks a value. */
+export function buildRequest(base: URL, call: CallTemplate, scope: Scope): BuiltRequest {
   const url = new URL(base.href.replace(/\/+$/, '') + renderText(call.path, scope, pathSegment));
   for (const [name, template] of Object.entries(call.query ?? {})) url.searchParams.append(name, renderText(template, scope));
   const headers: Record<string, string> = { accept: 'application/json' };
@@ -21,6 +20,7 @@ export function buildRequest(baseUrl: readonly string[], call: CallTemplate, sco
   return { method: call.method, url, headers: { 'content-type': 'application/json', ...headers }, body: Buffer.from(JSON.stringify(render(call.body, scope) ?? null)) };
 }
 
+/** Throws `integration.settings_incomplete`. */
 export function baseAddress(templates: readonly string[], scope: Scope): URL {
   let address: string;
   try {

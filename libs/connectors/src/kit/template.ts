@@ -57,7 +57,7 @@ function firstOf(scope: Scope, paths: string): unknown {
 
 /** The first of several templates that has all its values. */
 export function renderFirst(templates: readonly string[], scope: Scope): string {
-  let gap: unknown = new TemplateGap('');
+  let gap: TemplateGap | null = null;
   for (const template of templates) {
     try {
       return renderText(template, scope);
@@ -66,7 +66,7 @@ export function renderFirst(templates: readonly string[], scope: Scope): string 
       gap = error;
     }
   }
-  throw gap;
+  throw gap ?? new TemplateGap('');
 }
 
 /** `Items[0].Number` in a parsed answer; own properties only. */
