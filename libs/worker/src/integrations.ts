@@ -96,6 +96,8 @@ export class Integrations {
       // Neither the ciphertext nor the reason belongs into a result; the code says what to do.
       return { kind: 'locked', code: CredentialsUnreadable.code, message: `${CredentialsUnreadable.title} (${error instanceof Error ? error.name : 'unknown'})` };
     }
+    // Tokens of older credentials are of no use any more.
+    this.parts.tokens.forget(`${organisationId}/${id}/`);
     const connection = new Connection({
       provider,
       id: `${organisationId}/${id}/${row.version}`,
