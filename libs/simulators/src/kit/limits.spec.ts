@@ -41,6 +41,10 @@ describe('call limits', () => {
     expect(limiter.admit('a', 0, 3).refusedBy).toBeUndefined();
   });
 
+  it('tells nothing of what is left when it is off: callers that heed it would wait for a limit nobody keeps', () => {
+    expect(new Limiter({ rules: [fixed] }, 'off').admit('a', 0, 1).usage).toBeUndefined();
+  });
+
   it('counts but never refuses when it is off, and takes any number a minute', () => {
     const limiter = new Limiter({ rules: [fixed] }, 'off');
     for (let call = 0; call < 10; call += 1) expect(refused(limiter, 'a', 0)).toBe(false);

@@ -67,7 +67,8 @@ export class Limiter {
     const full = this.setting === 'off' ? undefined : counters.find((counter) => counter.isFull(atMs));
     for (const counter of full === undefined ? counters : []) counter.count(atMs);
     full?.refuse();
-    const usage = counters[0]?.usage(atMs);
+    // Without limits there is nothing left to tell: a header with the vendor's number would make callers wait for it.
+    const usage = this.setting === 'off' ? undefined : counters[0]?.usage(atMs);
     return full === undefined ? { usage } : { refusedBy: full.usage(atMs), usage };
   }
 
