@@ -7,9 +7,8 @@ export function due(draft: Draft, { stepId }: Of<'due'>): void {
   const step = draft.step(stepId);
   if (step === undefined) return;
   if (step.state === 'unknown') {
-    const dueAtMs = Math.max(draft.nowMs, step.dueAtMs ?? 0);
-    draft.change(stepId, { dueAtMs });
-    draft.emit({ kind: 'look-up', stepId, dispatch: step.dispatch, dueAtMs });
+    // From when a look-up counts stays as it was: the worker's clock may be a little behind ours.
+    draft.emit({ kind: 'look-up', stepId, dispatch: step.dispatch, dueAtMs: Math.max(draft.nowMs, step.dueAtMs ?? 0) });
     return;
   }
   if (step.state === 'parked' && !isUndecided(step.reason)) {

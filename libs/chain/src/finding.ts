@@ -9,6 +9,8 @@ import { backOffMs } from './retry.js';
 
 /** Two look-ups are never nearer than this, whatever the search declares (delivery §8). */
 const betweenLookUpsMs = 2_000;
+/** A look-up that began too early is repeated after what it was short of, at most this. */
+const longestEarlyWaitMs = 1_000;
 const failedLookUpBackOff = { attempts: 1, backoffMs: 2_000, maxBackoffMs: 300_000 };
 
 /** What a look-up came to; it counts only for the dispatch it was asked for and only while the step is `unknown` on it. */
@@ -40,7 +42,9 @@ function applyNone(draft: Draft, step: StepProgress, lookedUpAtMs: number): void
   // A search with no declared bound may find but never prove absence.
   if (search === undefined || search.commitWithinMs === null || search.visibleAfterMs === null) return parkStep(draft, step.id, 'unknown');
   // Too early to prove anything: a copy of the first finding, or clocks that differ. It does not count, and is asked again in time.
-  if (lookedUpAtMs < (step.dueAtMs ?? 0)) return lookAgainAt(draft, step, Math.max(draft.nowMs, step.dueAtMs ?? 0));
+  const dueAtMs = step.dueAtMs ?? 0;
+  // The bar stays where it was: raised to now each time, a worker whose clock is a little behind would never reach it and ask without end.
+  if (lookedUpAtMs < dueAtMs) return draft.emit({ kind: 'look-up', stepId: step.id, dispatch: step.dispatch, dueAtMs: Math.max(draft.nowMs, dueAtMs) + Math.min(dueAtMs - lookedUpAtMs, longestEarlyWaitMs) });
   if (step.lookUps === 0) {
     draft.change(step.id, { lookUps: 1, lastLookUpAtMs: lookedUpAtMs });
     return lookAgainAt(draft, step, Math.max(draft.nowMs, lookedUpAtMs + Math.max(search.visibleAfterMs, betweenLookUpsMs)));

@@ -1,0 +1,61 @@
+import { genesysStep, summaryAlone } from '../support/council.js';
+import { councilEvent, serviceRequests } from '../support/service-requests.js';
+import { System } from '../support/system.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const latencyMs = 150;
+
+describe('P2: a step starts only when the result of the step before it is durable', () => {
+  let system: System;
+
+  beforeAll(async () => {
+    // A write is done at once and answered later: an effect that followed the effect, and not the answer, would be seen.
+    system = await System.start({ providers: { genesys: { latencyMs }, techone: { latencyMs }, salesforce: { latencyMs } } });
+  });
+
+  afterAll(() => system.end());
+
+  it('makes each call after the answer to the one before, and after that answer was recorded', async () => {
+    const council = await system.seed();
+    const runIds = await system.client(council).publishSurely(serviceRequests(12));
+    await system.untilState(runIds.values(), 'done');
+    const effects = await system.effects();
+    for (const [eventId, runId] of runIds) {
+      const [genesys, techone, salesforce] = ['genesys', 'techone', 'salesforce'].map((provider) => effects.find((effect) => effect.provider === provider && effect.eventId === eventId)?.atMs ?? Number.NaN) as [number, number, number];
+      expect(techone - genesys).toBeGreaterThanOrEqual(latencyMs);
+      expect(salesforce - techone).toBeGreaterThanOrEqual(latencyMs);
+      const attempts = await system.reader.attempts(runId);
+      expect(attempts.map(({ stepId }) => stepId)).toEqual(['genesys', 'techone', 'salesforce']);
+      for (const [index, after] of attempts.slice(1).entries()) expect(after.startedAtMs ?? 0).toBeGreaterThanOrEqual(attempts[index]?.recordedAtMs ?? Number.POSITIVE_INFINITY);
+    }
+  });
+
+  it('does not go on while nobody records results', async () => {
+    const council = await system.seed();
+    const before = (await system.effects('techone')).length;
+    const runIds = await system.client(council).publishSurely([councilEvent('held-1')]);
+    await until('the call at Genesys', async () => (await system.effects('genesys')).some(({ eventId }) => eventId === 'held-1'), 20_000, 2);
+    await system.stopLedger();
+    // The answer is on `results`; were the next step started by the worker or from memory, it would be started now.
+    await until('an unread result', async () => (await system.log.lag('ledger')).some(({ topic, lag }) => topic === 'results' && lag > 0n));
+    await new Promise((resolve) => setTimeout(resolve, 3 * latencyMs));
+    expect(await system.effects('techone')).toHaveLength(before);
+    await system.startLedger();
+    await system.untilState(runIds.values(), 'done');
+    expect(await system.effects('techone')).toHaveLength(before + 1);
+  });
+
+  it('runs steps of equal priority together', async () => {
+    const council = await system.seed({ steps: (integrations) => [genesysStep(integrations), summaryAlone(integrations)] });
+    const runIds = await system.client(council).publishSurely([councilEvent('together-1')]);
+    await system.untilState(runIds.values(), 'done');
+    const [one, other] = (await system.effects('genesys', 'salesforce')).filter(({ eventId }) => eventId === 'together-1');
+    // Genesys is asked for the contact first, which takes one answer more.
+    expect(Math.abs((one?.atMs ?? 0) - (other?.atMs ?? 1_000_000))).toBeLessThan(3 * latencyMs);
+    const attempts = await system.reader.attempts([...runIds.values()][0] ?? '');
+    const [first, second] = attempts.map(({ startedAtMs, durationMs }) => ({ from: startedAtMs ?? 0, to: (startedAtMs ?? 0) + (durationMs ?? 0) }));
+    expect((first?.from ?? 0) < (second?.to ?? 0) && (second?.from ?? 0) < (first?.to ?? 0)).toBe(true);
+  });
+});
