@@ -8,6 +8,8 @@ export interface LedgerClock {
   /** How wrong `fromLogMs` may be. */
   readonly errorMs: number;
   measure(): Promise<void>;
+  /** How far the log's clock is from the database's, where both are known. */
+  driftMs(): number;
 }
 
 /** Both clocks are measured against this process's own. */
@@ -24,6 +26,7 @@ export function measuredClock(databases: Pick<Databases, 'system'>, logOffsetMs:
     get errorMs() {
       return uncertaintyMs + 5;
     },
+    driftMs: () => Math.abs((logOffsetMs() ?? offsetMs) - offsetMs),
     async measure() {
       ({ offsetMs, uncertaintyMs } = await database.offset());
     },

@@ -118,7 +118,7 @@ describe('the gate of an integration', () => {
 
   it('spends at most 1.2 commands per call on 5,000 steps at 60 a minute, beside a free tenant that is not held up', async () => {
     let nowMs = Date.now();
-    const clock = { nowMs: () => nowMs, fromLogMs: (logMs: number) => logMs, errorMs: 0, measure: async () => undefined };
+    const clock = { nowMs: () => nowMs, fromLogMs: (logMs: number) => logMs, errorMs: 0, driftMs: () => 0, measure: async () => undefined };
     const ledger = bench.ledger({ clock, settings: { recountAfterMs: 600_000 } });
     for (let start = 0; start < 5_000; start += 500) await ledger.handleBatch(events('conversation_ended', 500, `batch ${start}`));
     const queue: Command[] = [];

@@ -4,6 +4,7 @@ import { configChangesTopic, deadLettersTopic, eventTopics, resultsTopic } from 
 import type { EventLog, RecordOutcome, StoredRecord } from '@trunkline/event-log';
 import type { Databases } from '@trunkline/storage';
 import { measuredClock, type LedgerClock } from './clock.js';
+import { ClocksApart } from './errors.js';
 import type { ActionCatalogue } from './flush/catalogue.js';
 import { FlushEngine } from './flush/engine.js';
 import { FlushLoop } from './flush/flush-loop.js';
@@ -82,6 +83,7 @@ export interface LedgerFigures {
   readonly clockErrorMs: number;
 }
 
+const alarmingDriftMs = 250;
 const cachedBytes = 64 * 1024 * 1024;
 
 /** The part of Trunkline that decides: plans runs, advances them, and keeps every promise about what happens in between (P2, P4, P5, P8). */
@@ -115,6 +117,7 @@ class RunningLedger implements Ledger {
   private readonly loop: FlushLoop;
   private readonly timetable: Timetable;
   private commandsSent = 0;
+  private feeding: Promise<void> = Promise.resolve();
   private measured: Promise<void> | null = null;
 
   constructor(
@@ -146,7 +149,7 @@ class RunningLedger implements Ledger {
         backlog: { everyMs: around.settings.gatePollMs, work: () => this.lease() },
         outbox: { everyMs: Math.min(500, around.settings.resendAfterMs), work: () => this.outbox.recover() },
         sweep: { everyMs: around.settings.gatePollMs, work: () => this.sweep() },
-        clock: { everyMs: around.settings.clockPollMs, work: () => around.clock.measure() },
+        clock: { everyMs: around.settings.clockPollMs, work: () => this.measureClock() },
         retention: { everyMs: around.settings.retentionPollMs, work: () => this.retention() },
         recount: { everyMs: around.settings.gatePollMs, work: () => this.recount() },
       },
@@ -227,6 +230,12 @@ class RunningLedger implements Ledger {
     return claimed.items.length + givenUp.length;
   }
 
+  private async measureClock(): Promise<void> {
+    await this.around.clock.measure();
+    const driftMs = this.around.clock.driftMs();
+    if (driftMs > alarmingDriftMs) this.report(ClocksApart.because(`${Math.round(driftMs)} ms`), 'comparing clocks');
+  }
+
   private retention(): Promise<number> {
     const { databases, settings } = this.around;
     return clearOld(databases, { runsDays: settings.keepRunsDays, callsDays: settings.keepCallsDays });
@@ -244,13 +253,14 @@ class RunningLedger implements Ledger {
     await leaseBacklog(this.around.databases, wanting, this.around.clock, this.around.settings.leaseMs);
     const fed = this.admissible();
     await this.loop.submit(fed);
+    await this.feeding;
     return fed.length;
   }
 
   /** After a flush: what has become free is filled from memory at once; memory is filled from the table soon. */
   private feed(): void {
     const items = this.admissible();
-    if (items.length > 0) void this.loop.submit(items).catch((error: unknown) => this.report(error, 'letting waiting steps through'));
+    if (items.length > 0) this.feeding = this.loop.submit(items).catch((error: unknown) => this.report(error, 'letting waiting steps through'));
     const nowMs = this.around.clock.nowMs();
     if (this.around.gates.all().some((gate) => gate.hasBacklog && gate.backlog.length === 0 && gate.room(nowMs) > 0)) this.timetable.hurry('backlog');
   }

@@ -80,11 +80,42 @@ describe('a poisoned record', () => {
     expect(rows).toEqual([{ organisation_id: '00000000-0000-0000-0000-000000000000', code: 'command.unreadable', record_value: Buffer.from([0, 1, 2]), times: 1 }]);
   });
 
-  it('a statement that fails for a passing reason is not anybody\'s fault: the batch is handed back', async () => {
-    const [record] = [bench.record(bench.event('conversation_ended', 'locked', { who: 'x' }))];
-    const refusing = { connect: () => Promise.reject(Object.assign(new Error('too many'), { code: '53300' })), query: bench.database.databases.system.query.bind(bench.database.databases.system) };
-    const ledger = bench.ledger({ databases: { system: refusing as unknown as typeof bench.database.databases.system } });
-    await expect(ledger.handleBatch([record])).rejects.toMatchObject({ code: 'storage.unavailable' });
-    expect(await bench.stateOf('locked')).toBeUndefined();
+  describe('a statement that fails for a passing reason', () => {
+    const failing = async (sqlState: string, times: number): Promise<void> => {
+      await bench.query('create sequence if not exists bench_failures');
+      await bench.query('alter sequence bench_failures restart');
+      await bench.query(`create or replace function bench_fail() returns trigger language plpgsql security definer as $$ begin
+        if nextval('bench_failures') <= ${times} then raise exception 'bench' using errcode = '${sqlState}'; end if; return new; end $$`);
+      await bench.query('drop trigger if exists bench on runs');
+      await bench.query('create trigger bench before insert on runs for each row execute function bench_fail()');
+    };
+
+    afterEach(() => bench.query('drop trigger if exists bench on runs'));
+
+    it.each(['40P01', '40001'])('%s repeats the flush', async (sqlState) => {
+      await failing(sqlState, 3);
+      await bench.ledger().handleBatch([bench.record(bench.event('conversation_ended', `repeated ${sqlState}`, { who: 'x' }))]);
+      expect(await bench.stateOf(`repeated ${sqlState}`)).toBe('running');
+    });
+
+    it.each(['55P03', '53200', '57014', '58030', '08006'])('%s hands the batch back, and nobody is a dead letter', async (sqlState) => {
+      await failing(sqlState, 1_000);
+      const record = bench.record(bench.event('conversation_ended', `later ${sqlState}`, { who: 'x' }));
+      const ledger = bench.ledger();
+      await expect(ledger.handleBatch([record])).rejects.toThrow();
+      expect(await bench.query('select 1 from dead_letters where record_offset = $1', [String(record.offset)])).toEqual([]);
+      await bench.query('drop trigger bench on runs');
+      await ledger.handleBatch([record]);
+      expect(await bench.stateOf(`later ${sqlState}`)).toBe('running');
+      expect(ledger.figures().gates.map((gate) => gate.inFlight)).toEqual([1]);
+    });
+
+    it('a database that is away hands the batch back', async () => {
+      const record = bench.record(bench.event('conversation_ended', 'away', { who: 'x' }));
+      const refusing = { connect: () => Promise.reject(Object.assign(new Error('too many'), { code: '53300' })), query: bench.database.databases.system.query.bind(bench.database.databases.system) };
+      const ledger = bench.ledger({ databases: { system: refusing as unknown as typeof bench.database.databases.system } });
+      await expect(ledger.handleBatch([record])).rejects.toMatchObject({ code: 'storage.unavailable' });
+      expect(await bench.stateOf('away')).toBeUndefined();
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { isFinal } from '@trunkline/chain';
 import { TrunklineError } from '@trunkline/contracts';
 import { isDatabaseAway } from '@trunkline/storage';
-import { RecordFailed } from '../errors.js';
+import { RecordFailed, RunsContended } from '../errors.js';
 import { keyOf } from '../run-row.js';
 import { closedUntilMs } from './close-gates.js';
 import { dispatchName } from './command.js';
@@ -39,7 +39,7 @@ export class FlushEngine {
       try {
         const committed = await this.transact(waiting);
         waiting = committed.lost;
-        if (round > this.around.settings.conflictRepeats) throw RecordFailed.because(`${waiting.length} runs kept changing under ${round} flushes`);
+        if (round > this.around.settings.conflictRepeats) throw RunsContended.because(`${waiting.length} records after ${round} flushes`);
       } catch (error) {
         if (foreverConflicting.has(sqlStateOf(error)) && conflicts < this.around.settings.conflictRepeats) {
           conflicts += 1;

@@ -280,7 +280,7 @@ export class FlushTransaction {
       case 'due':
         return this.applyDue(decision, item);
       case 'sweep': {
-        const isSwept = decision.apply({ kind: 'swept', stepId: item.stepId, dispatch: item.dispatch, intent: intents.get(item) ?? 'none' });
+        const isSwept = decision.apply({ kind: 'swept', stepId: item.stepId, dispatch: item.dispatch, ...(intents.get(item) ?? { intent: 'none' as const }) });
         const planned = decision.planned(item.stepId);
         if (isSwept && planned !== undefined) decision.swept.push({ integrationId: planned.integrationId });
         return;
