@@ -24,7 +24,7 @@ export interface ExecutionParts {
 export type Executed = Answered<StepOutcome> | null;
 
 /** What is decided before anything is written down: a call, or an answer in its place. */
-type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly release: () => void } | { readonly kind: 'answer'; readonly outcome: StepOutcome };
+type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly release: () => void } | { readonly kind: 'answer'; readonly outcome: StepOutcome };
 
 /** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told when the deadline began and whether an intent stands for the call. */
 export class Execution {
@@ -35,8 +35,6 @@ export class Execution {
     if (stale !== null) throw HeartbeatStale.because(stale);
     const { repeat, keepsIntent } = this.repeatOf(command);
     const decision = await this.decide(command);
-    // §6.3: the deadline counts from before the intent is sent.
-    const deadline = startDeadline(command.deadlineMs, this.parts.clock);
     let claim: Claim | null = null;
     try {
       claim = keepsIntent ? await this.parts.intents.claim(command, decision.kind === 'call' ? 'open' : 'void') : null;
@@ -50,8 +48,8 @@ export class Execution {
     }
     if (decision.kind === 'answer') return { answer: decision.outcome, call: null };
     try {
-      onCall(deadline, keepsIntent);
-      const called = await this.parts.caller.write(decision.integration, command, decision.action, repeat, deadline, this.parts.heartbeatProblem);
+      onCall(decision.deadline, keepsIntent);
+      const called = await this.parts.caller.write(decision.integration, command, decision.action, repeat, decision.deadline, this.parts.heartbeatProblem);
       this.noteRefusal(decision.integration, called.answer);
       const expiresAtMs = claim?.expiresAtMs ?? null;
       return called.answer.kind === 'unknown' && expiresAtMs !== null ? { ...called, answer: { ...called.answer, expiresAtMs } } : called;
@@ -80,11 +78,13 @@ export class Execution {
     const admission = await this.parts.caller.admit(found.integration, callsOfWrite(action));
     if (admission.kind === 'refused') return answer({ kind: 'throttled', untilMs: admission.untilMs, code: admission.code, message: admission.message, gate: admission.gate });
     if (admission.waitMs > 0) await pause(admission.waitMs);
+    // §6.3: begun before the last look at `startBefore`, and before the intent: a freeze between the two cannot let a call outlive startBefore + deadline.
+    const deadline = startDeadline(command.deadlineMs, this.parts.clock);
     if (this.isPast(command)) {
       admission.release();
       return answer({ kind: 'expired' });
     }
-    return { kind: 'call', integration: found.integration, action, release: admission.release };
+    return { kind: 'call', integration: found.integration, action, deadline, release: admission.release };
   }
 
   private isPast(command: Command): boolean {

@@ -19,7 +19,7 @@ import { Families } from './families.js';
 import type { DueItem, EventItem, Item, ResultItem, SweepItem, VerbItem } from './item.js';
 import { isUuid, letterOfRecord, type LetterRow } from './letter.js';
 import { loadRuns, type RunKey } from './load.js';
-import { voidIntents } from './sweep-intents.js';
+import { type FoundIntent, voidIntents } from './sweep-intents.js';
 import { Turns } from './turns.js';
 import { writeAll } from './write.js';
 
@@ -270,7 +270,7 @@ export class FlushTransaction {
     return decision.isOrdered(planned) || !isHarmlessTwice(repeatOf(facts, step));
   }
 
-  private applyItem(decision: Decision, item: Item, intents: ReadonlyMap<SweepItem, 'void' | 'open'>): void {
+  private applyItem(decision: Decision, item: Item, intents: ReadonlyMap<SweepItem, FoundIntent>): void {
     switch (item.kind) {
       case 'event':
         decision.apply({ kind: 'start' });
