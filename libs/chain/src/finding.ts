@@ -20,6 +20,7 @@ export function applyFinding(draft: Draft, happening: Of<'finding'>): void {
   const { finding } = happening;
   switch (finding.kind) {
     case 'found':
+      draft.change(step.id, { attempts: step.attempts + 1 });
       return settleDone(draft, step.id, finding.result, finding.externalId);
     case 'several':
       return parkStep(draft, step.id, 'ambiguous');

@@ -16,13 +16,19 @@ export function applyResult(draft: Draft, { stepId, dispatch, outcome }: Of<'res
   const step = draft.step(stepId);
   if (step === undefined) return;
   if (outcome.kind === 'ok') {
-    if (step.state !== 'done') settleDone(draft, stepId, outcome.result, outcome.externalId);
-    return;
+    if (step.state === 'done') return;
+    if (dispatch === step.dispatch && isUncounted(step)) draft.change(stepId, { attempts: step.attempts + 1 });
+    return settleDone(draft, stepId, outcome.result, outcome.externalId);
   }
   const ranked = outcome.kind === 'unknown' ? 'unknown' : 'definitive';
   if (dispatch !== step.dispatch || isFinal(step.state) || step.state === 'waiting' || ranks.indexOf(ranked) <= ranks.indexOf(step.ranked)) return;
   draft.change(stepId, { ranked });
   applyOutcome(draft, step, outcome);
+}
+
+/** Has the dispatch in hand not been counted among the attempts yet? An `unknown` that is looked up is counted when it is decided. */
+function isUncounted(step: StepProgress): boolean {
+  return step.ranked === 'none' || step.state === 'unknown';
 }
 
 /** P4: an `ok` is the truth whenever it comes. For a dead-lettered step it closes the dead letter, and the chain that stopped there continues. */
@@ -42,6 +48,7 @@ function applyOutcome(draft: Draft, step: StepProgress, outcome: Exclude<StepOut
     case 'unknown':
       return becomeUnknown(draft, stepId, outcome.code, outcome.expiresAtMs);
     case 'failed':
+      if (isUncounted(step)) draft.change(stepId, { attempts: step.attempts + 1 });
       if (step.cancelRequested) return cancelStep(draft, stepId, mayHaveWritten(draft, step));
       return deadLetter(draft, stepId, outcome.code, outcome.message);
     case 'transient':
