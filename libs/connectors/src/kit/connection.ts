@@ -3,6 +3,7 @@ import type { ProviderCall } from '@trunkline/contracts';
 import type { Deadline, Exchange } from '@trunkline/outbound';
 import { authorisation, fetchToken, type Send } from './authorise.js';
 import type { CallTemplate, ResultPaths } from './call-template.js';
+import { Concealment } from './concealment.js';
 import { SettingsIncomplete } from './errors.js';
 import { withDefaults } from './form.js';
 import { findingOf, findingOfTokenFailure, outcomeOfPreparation, outcomeOfTokenFailure, outcomeOfWrite } from './outcome.js';
@@ -56,17 +57,19 @@ type Sent = { readonly kind: 'verdict'; readonly verdict: Verdict } | { readonly
 export class Connection {
   private readonly provider: Provider;
   private readonly base: Scope;
+  private readonly concealment: Concealment;
   private baseUrl: URL | null = null;
 
   constructor(private readonly parts: ConnectionParts) {
     this.provider = parts.provider;
     this.base = { settings: withDefaults(parts.provider.settings, parts.settings), credentials: parts.credentials };
+    this.concealment = new Concealment(parts.credentials);
   }
 
   async write(request: WriteRequest): Promise<Called<StepOutcome>> {
     const trace = new Trace(this.provider, this.parts.nowMs);
     const answer = await this.writeTraced(request, trace).catch((error: unknown) => mistakeAsOutcome(error));
-    return { answer, call: trace.last };
+    return this.concealment.apply({ answer, call: trace.last });
   }
 
   private async writeTraced({ action, input, reference, repeat, deadline, mayWrite }: WriteRequest, trace: Trace): Promise<StepOutcome> {
@@ -96,7 +99,7 @@ export class Connection {
   async search(request: { readonly action: Action; readonly input: Buffer; readonly reference: string; readonly deadline: Deadline }): Promise<Called<Finding>> {
     const trace = new Trace(this.provider, this.parts.nowMs);
     const answer = await this.searchTraced(request, trace).catch((error: unknown) => mistakeAsFinding(error));
-    return { answer, call: trace.last };
+    return this.concealment.apply({ answer, call: trace.last });
   }
 
   private async searchTraced({ action, input, reference, deadline }: { readonly action: Action; readonly input: Buffer; readonly reference: string; readonly deadline: Deadline }, trace: Trace): Promise<Finding> {
@@ -148,7 +151,7 @@ export class Connection {
       findings.push({ shows, isGood: found === null, problem: found });
       if (found !== null) break;
     }
-    return { isGood: findings.every(({ isGood }) => isGood), findings };
+    return this.concealment.apply({ isGood: findings.every(({ isGood }) => isGood), findings });
   }
 
   private async prepare(preparation: Preparation, scope: Scope, deadline: Deadline, trace: Trace): Promise<Prepared> {
@@ -190,6 +193,7 @@ export class Connection {
     const { tokens, id } = this.parts;
     const answer = await tokens.get(id, () => fetchToken(this.provider, auth, this.base, this.parts.send, deadline, this.parts.nowMs()));
     if (answer.kind === 'none') return { kind: 'no-token', failure: answer.failure };
+    this.concealment.hide(answer.token.value);
     return { kind: 'signed', headers: { authorization: authorisation(auth, this.base, answer.token.value) }, isFresh: answer.isFresh, drop: () => tokens.drop(id, answer.token) };
   }
 }

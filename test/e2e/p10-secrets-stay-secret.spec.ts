@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import type { Council } from '../support/council.js';
+import { newMasterKeys, vaultOf } from '../support/council.js';
+import type { Answer, GatewayClient } from '../support/gateway-client.js';
+import { councilEvent } from '../support/service-requests.js';
+import { System } from '../support/system.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const clientSecret = `canary-${randomBytes(18).toString('hex')}`;
+const newSecret = `canary-new-${randomBytes(18).toString('hex')}`;
+
+describe('P10: secrets stay secret', () => {
+  let system: System;
+  let council: Council;
+  let client: GatewayClient;
+  const answers: string[] = [];
+
+  beforeAll(async () => {
+    system = await System.start({ providers: { genesys: { clientSecret }, techone: { clientSecret }, salesforce: { clientSecret } } });
+    council = await system.seed({ clientSecret });
+    client = system.client(council);
+    await useAndAbuse();
+  });
+
+  afterAll(() => system.end());
+
+  const keep = (answer: Answer): Answer => {
+    answers.push(`${answer.text}\n${JSON.stringify([...answer.headers])}`);
+    return answer;
+  };
+
+  /** Good calls, refused ones, providers that repeat what they were sent, a test of the connection, new credentials, wrong keys. */
+  async function useAndAbuse(): Promise<void> {
+    const { techone } = council.integrations;
+    const good = await client.publishSurely([councilEvent('good-1'), councilEvent('good-2')]);
+    await system.untilState(good.values(), 'done');
+    await system.providers.techone.addFault({ match: { operation: 'saveWorkRequest' }, status: 400, body: { Messages: [{ NotificationType: 'Error', Code: 'E1', Message: `client_secret=${clientSecret} is not welcome` }] }, times: 1 });
+    const [refused = ''] = (await client.publishSurely([councilEvent('refused-1')])).values();
+    await system.untilState([refused], 'dead-lettered');
+    await system.providers.salesforce.addFault({ match: { operation: 'upsertRecord' }, malformed: true, times: 1 });
+    await system.providers.genesys.control('POST', '/expire-tokens');
+    await system.untilState((await client.publishSurely([councilEvent('odd-1')])).values(), 'done');
+    // Something to log about, while nothing is in hand: a pass of the ledger fails.
+    await system.reader.query('alter table gates rename to gates_away');
+    await until('a warning', () => system.logLines.length > 0);
+    await system.reader.query('alter table gates_away rename to gates');
+    await system.untilState((await client.publishSurely([councilEvent('after-break-1')])).values(), 'done');
+    keep(await client.ask('POST', `/api/integrations/${techone}/test`));
+    const read = keep(await client.ask('GET', `/api/integrations/${techone}`));
+    expect(keep(await client.ask('PUT', `/api/integrations/${techone}`, { credentials: { client_id: 'client', client_secret: newSecret } }, { 'if-match': read.headers.get('etag') ?? '' })).status).toBe(200);
+    keep(await client.ask('POST', `/api/integrations/${techone}/test`));
+    keep(await client.ask('PUT', `/api/integrations/${techone}`, { credentials: { client_secret: clientSecret, unknown_field: clientSecret } }));
+    for (const path of [`/api/integrations/org/${council.organisationId}`, '/api/integrations/templates', '/api/runs', `/api/runs/${refused}`, '/api/dead-letters', '/api/event-types', '/api/chains/conversation_ended', '/api/openapi.json']) keep(await client.ask('GET', path));
+    keep(await system.client({ apiKey: `${council.apiKey}x` }).ask('GET', '/api/runs'));
+  }
+
+  function secrets(): readonly string[] {
+    const [, masterKey = ''] = system.masterKeys.split(':');
+    const keySecret = council.apiKey.split('_').slice(2).join('_');
+    return [clientSecret, newSecret, keySecret, masterKey];
+  }
+
+  /** As text, and as base64 or hex of the text, for columns of bytes are dumped so. */
+  function found(text: string): readonly string[] {
+    return secrets().flatMap((secret) => [secret, Buffer.from(secret).toString('hex')]).filter((form) => text.includes(form));
+  }
+
+  it('would notice one', () => {
+    expect(secrets().every((secret) => secret.length >= 20)).toBe(true);
+    expect(found(`before ${clientSecret} after`)).toHaveLength(1);
+    expect(found(Buffer.from(`before ${clientSecret} after`).toString('hex'))).toHaveLength(1);
+  });
+
+  it('has none in any answer', () => {
+    expect(answers.length).toBeGreaterThan(12);
+    expect(answers.flatMap(found)).toEqual([]);
+  });
+
+  it('has none in the logs or the metrics', async () => {
+    expect(system.logLines.length).toBeGreaterThan(0);
+    expect(found(system.logLines.join('\n'))).toEqual([]);
+    const metrics = (await system.metrics.scrape()).text;
+    expect(metrics).toContain('trunkline_');
+    expect(found(metrics)).toEqual([]);
+  });
+
+  it('has none in any column of any table, the topics included', async () => {
+    const tables = await system.reader.query<{ name: string }>(`select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')`);
+    const dumps = await Promise.all(tables.map(async ({ name }) => ({ name, text: (await system.reader.query<{ row: string }>(`select t::text as row from ${name} t`)).map(({ row }) => row).join('\n') })));
+    const filled = dumps.filter(({ text }) => text !== '').map(({ name }) => name);
+    expect(filled).toEqual(expect.arrayContaining(['runs', 'attempts', 'dead_letters', 'integrations', 'api_key_index']));
+    expect(filled.some((name) => /record/.test(name))).toBe(true);
+    expect(dumps.filter(({ text }) => found(text).length > 0).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('keeps credentials under a key that can be told and replaced while both are in use', async () => {
+    const [row] = await system.reader.query<{ id: string; organisation_id: string; credentials: Buffer }>('select id, organisation_id, credentials from integrations where id = $1', [council.integrations.techone]);
+    const sealed = row?.credentials ?? Buffer.alloc(0);
+    const place = ['integrations', council.organisationId, council.integrations.techone, 'credentials'];
+    expect(sealed.includes('test-1')).toBe(true);
+    const both = vaultOf(`${newMasterKeys().replace('test-1', 'test-2')},${system.masterKeys}`);
+    const plaintext = both.open(sealed, place).toString();
+    expect(JSON.parse(plaintext)).toMatchObject({ client_secret: newSecret });
+    // Sealed again under the new key, and bound to its place: in another row it does not open.
+    const resealed = both.seal(plaintext, place);
+    expect(resealed.includes('test-2')).toBe(true);
+    expect(both.open(resealed, place).toString()).toBe(plaintext);
+    expect(() => both.open(resealed, ['integrations', council.organisationId, council.integrations.genesys, 'credentials'])).toThrow();
+  });
+});
