@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import getPort, { portNumbers } from 'get-port';
@@ -57,9 +58,19 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 
 async function choosePort({ port, onProgress }: PostgresOptions): Promise<number> {
   if (port === undefined) return getPort({ host: '127.0.0.1' });
+  // Asked first: `get-port` does not give a port twice within half a minute, and a server that was killed shall come back where its clients look for it.
+  if (await isFree(port)) return port;
   const chosen = await getPort({ host: '127.0.0.1', port: portNumbers(port, port + 50) });
   if (chosen !== port) onProgress?.(`Port ${port} is taken; the database uses ${chosen}.`);
   return chosen;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once('error', () => done(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
+  });
 }
 
 /** A server that outlived its parent answers on the old port and locks the data: it is asked to stop. A pid that is now somebody else's only leaves its file behind. */
