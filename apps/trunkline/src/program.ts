@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addBench } from './commands/bench.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
@@ -29,6 +30,7 @@ Exit status: 0 ok · 1 failed outcome · 2 usage · 3 not found · 4 not allowed
   addIntegrations(program);
   addSim(program);
   addDoctor(program);
+  addBench(program);
   addWipe(program);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((inner) => inner.commands)]) command.exitOverride();
   return program;

@@ -11,4 +11,6 @@ export interface DevOptions {
   /** Events per second of the trickle. */
   readonly rate: number;
   readonly ordering: 'subject' | 'none';
+  /** The simulated providers take everything, each answer after `latencyMs`; a replay lifts the limits too. */
+  readonly bench?: { readonly latencyMs: number; readonly consumers: 'at once' | 'later' };
 }

@@ -25,6 +25,8 @@ export interface RunningPlatform {
   readonly databases: Databases;
   readonly simulators: readonly RunningSimulator[];
   readonly notes: readonly string[];
+  /** Ledger and workers, when they were not started at once; to be called once. */
+  startConsumers(): Promise<void>;
 }
 
 type Say = (line: string) => void;
@@ -39,8 +41,8 @@ export async function startPlatform(options: DevOptions, folder: string, closing
   await migrate(databaseUrl);
   const databases = openDatabases(databaseUrl);
   closing.add('database connections', () => databases.close());
-  const isReplay = options.replay !== undefined;
-  const simulators = await startSimulators(secrets, folder, isReplay, closing, onProgress);
+  const isReplay = options.replay !== undefined || options.bench !== undefined;
+  const simulators = await startSimulators(secrets, folder, { limits: isReplay ? 'off' : 'vendor', latencyMs: options.bench?.latencyMs }, closing, onProgress);
   const { apiKey } = await seedDemo({ databases, folder, secrets, simulators, withoutLimits: isReplay, isOrdered: options.ordering === 'subject' });
   const gateway = await startServices({ options, folder, databaseUrl, brokers, databases, secrets, closing, onProgress });
   const dev: DevFile = {
@@ -55,7 +57,7 @@ export async function startPlatform(options: DevOptions, folder: string, closing
     isReplay ? 'Replay: the providers\' limits are lifted, on their side and on ours.' : 'The providers answer under their vendors\' limits.',
     `Health and metrics: ${gateway.opsUrl} (/healthz, /readyz, /metrics). Log: ${join(folder, 'trunkline.log')}`,
   ];
-  return { folder, dev, databases, simulators, notes };
+  return { folder, dev, databases, simulators, notes, startConsumers: gateway.startConsumers };
 }
 
 async function openDatabase(folder: string, closing: Closing, onProgress: Say): Promise<string> {
@@ -66,10 +68,10 @@ async function openDatabase(folder: string, closing: Closing, onProgress: Say): 
   return server.url;
 }
 
-async function startSimulators(secrets: DemoSecrets, folder: string, isReplay: boolean, closing: Closing, onProgress: Say): Promise<readonly RunningSimulator[]> {
+async function startSimulators(secrets: DemoSecrets, folder: string, { limits, latencyMs }: { readonly limits: string; readonly latencyMs: number | undefined }, closing: Closing, onProgress: Say): Promise<readonly RunningSimulator[]> {
   return Promise.all(
     demoProviders.map(async (provider) => {
-      const simulator = await startSimulatorProcess({ provider, port: defaultPorts[provider], limits: isReplay ? 'off' : 'vendor', ...secrets.simulators[provider] }, join(folder, 'simulators'), onProgress);
+      const simulator = await startSimulatorProcess({ provider, port: defaultPorts[provider], limits, ...(latencyMs === undefined ? {} : { latencyMs }), ...secrets.simulators[provider] }, join(folder, 'simulators'), onProgress);
       closing.add(`${provider} simulator`, () => simulator.stop());
       return simulator;
     }),
@@ -88,7 +90,7 @@ interface ServiceWishes {
 }
 
 /** Ledger and workers first: the gateway opens when somebody reads what it accepts. */
-async function startServices({ options, folder, databaseUrl, brokers, databases, secrets, closing, onProgress }: ServiceWishes): Promise<{ url: string; opsUrl: string }> {
+async function startServices({ options, folder, databaseUrl, brokers, databases, secrets, closing, onProgress }: ServiceWishes): Promise<{ url: string; opsUrl: string; startConsumers(): Promise<void> }> {
   const logFile = createWriteStream(join(folder, 'trunkline.log'), { flags: 'a', mode: 0o600 });
   closing.add('log file', () => new Promise<void>((done) => logFile.end(done)));
   const logger = createLogger({ app: 'trunkline', destination: logFile });
@@ -100,17 +102,20 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
   const host = '127.0.0.1';
   const shared = { databases, eventLog, logger, metrics };
   const addresses = { databaseUrl, kafkaBrokers: brokers ?? [], opsHost: host, opsPort: 0 };
-  const ledger = await startSyncLedger({ ...addresses, keepRunsDays: 30, keepCallsDays: 14 }, shared);
-  closing.add('sync-ledger', () => ledger.stop(graceMs));
   const vault = demoVault(secrets);
-  for (const [name, start] of [['connector-contact-centre', startContactCentre], ['connector-erp', startErp], ['connector-crm', startCrm]] as const) {
-    const connector = await start(addresses, { ...shared, vault });
-    closing.add(name, () => connector.stop(graceMs));
-  }
+  const startConsumers = async (): Promise<void> => {
+    const ledger = await startSyncLedger({ ...addresses, keepRunsDays: 30, keepCallsDays: 14 }, shared);
+    closing.add('sync-ledger', () => ledger.stop(graceMs));
+    for (const [name, start] of [['connector-contact-centre', startContactCentre], ['connector-erp', startErp], ['connector-crm', startCrm]] as const) {
+      const connector = await start(addresses, { ...shared, vault });
+      closing.add(name, () => connector.stop(graceMs));
+    }
+  };
+  if (options.bench?.consumers !== 'later') await startConsumers();
   const port = await getPort({ host, port: portNumbers(options.port, options.port + 90) });
   if (port !== options.port) onProgress(`Port ${options.port} is taken; the gateway uses ${port}.`);
   const opsPort = await getPort({ host, port: portNumbers(defaultPorts.operations, defaultPorts.operations + 8) });
   const gateway = await startGateway({ ...addresses, host, port, opsPort, answerWithinMs: 2_000 }, { ...shared, vault });
   closing.add('gateway', () => gateway.close());
-  return gateway;
+  return { url: gateway.url, opsUrl: gateway.opsUrl, startConsumers };
 }

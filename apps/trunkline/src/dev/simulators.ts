@@ -12,6 +12,8 @@ export interface SimulatorWish {
   readonly limits: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Each answer comes so much later; absent: at once. */
+  readonly latencyMs?: number;
 }
 
 export interface RunningSimulator extends SimulatorAddress {
@@ -31,7 +33,7 @@ export async function startSimulatorProcess(wish: SimulatorWish, folder: string,
   await endLeftover(pidFile);
   const port = await getPort({ host: '127.0.0.1', port: portNumbers(wish.port, wish.port + 90) });
   if (port !== wish.port) onProgress(`Port ${wish.port} is taken; the ${wish.provider} simulator uses ${port}.`);
-  const words = [entry, 'sim', wish.provider, '--port', String(port), '--data', dataDir, '--limits', wish.limits, '--stop-with-parent'];
+  const words = [entry, 'sim', wish.provider, '--port', String(port), '--data', dataDir, '--limits', wish.limits, '--stop-with-parent', ...(wish.latencyMs === undefined ? [] : ['--latency-ms', String(wish.latencyMs)])];
   // A process group of its own: Ctrl-C must not end the providers before the platform has drained. Credentials go by environment, not by the visible command line.
   const child = spawn(process.execPath, words, {
     detached: true,

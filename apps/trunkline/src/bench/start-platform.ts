@@ -1,0 +1,46 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { OutcomeFailed } from '../client/failure.js';
+import type { PlatformOrder, PlatformWord } from './platform-process.js';
+
+export interface BenchedPlatform extends Omit<Extract<PlatformWord, { readonly kind: 'ready' }>, 'kind'> {
+  readonly pid: number;
+  startConsumers(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const entry = fileURLToPath(new URL('./platform-process.js', import.meta.url));
+
+export async function startBenchedPlatform(order: PlatformOrder, profile: string | undefined): Promise<BenchedPlatform> {
+  const child = fork(entry, [JSON.stringify(order)], { execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const gone = once(child, 'exit');
+  const ready = await nextWord(child);
+  if (ready.kind !== 'ready') throw OutcomeFailed.because(`the platform did not start: ${ready.kind === 'failed' ? ready.why : ready.kind}`);
+  return {
+    ...ready,
+    pid: child.pid ?? 0,
+    startConsumers: async () => {
+      const answer = nextWord(child);
+      child.send('consume');
+      const word = await answer;
+      if (word.kind !== 'consuming') throw OutcomeFailed.because(`ledger and workers did not start: ${word.kind === 'failed' ? word.why : word.kind}`);
+    },
+    stop: async () => {
+      if (child.connected) child.disconnect();
+      await gone;
+    },
+  };
+}
+
+function nextWord(child: ChildProcess): Promise<PlatformWord> {
+  return new Promise((resolve) => {
+    const leave = (word: PlatformWord): void => {
+      child.off('message', onMessage).off('exit', onExit);
+      resolve(word);
+    };
+    const onMessage = (word: unknown): void => leave(word as PlatformWord);
+    const onExit = (code: number | null): void => leave({ kind: 'failed', why: `its process ended with ${code}` });
+    child.on('message', onMessage).on('exit', onExit);
+  });
+}
