@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, kafkaRequirements, startKafka, startPostgres, type LocalKafka, type PostgresServer } from '@trunkline/local-services';
+import { describeWithLocalKafka, freePort, startKafka, startPostgres, type LocalKafka, type PostgresServer } from '@trunkline/local-services';
 import { migrate, openDatabases } from '@trunkline/storage';
 import { councilProviders, newMasterKeys, seedCouncil, vaultOf, type Council } from '../support/council.js';
 import { effectsIn, judge } from '../support/effects.js';
@@ -16,7 +16,6 @@ jest.setTimeout(240_000);
 
 const eventCount = 200;
 const inFlightWished = 50;
-const mustRun = Boolean(process.env['CI']) || process.env['REQUIRE_KAFKA'] === '1';
 
 /** Everything as an operator runs it: each app `node dist/main.js` with its environment, one broker, one database, three providers. All may be killed, so nothing here is shared with other suites. */
 class Landscape {
@@ -176,21 +175,12 @@ class Killer {
   }
 }
 
-async function isPossible(): Promise<boolean> {
-  const { java, isMavenFound, isCacheReady } = await kafkaRequirements();
-  return java !== null && java >= 17 && (isMavenFound || isCacheReady);
-}
-
-describe('every app as its own process, on Kafka and PostgreSQL', () => {
+describeWithLocalKafka('every app as its own process, on Kafka and PostgreSQL', () => {
   let landscape: Landscape | undefined;
 
   afterAll(() => landscape?.end(), 60_000);
 
   it('finishes every event exactly once although each process is killed in turn', async () => {
-    if (!mustRun && !(await isPossible())) {
-      process.stderr.write('SKIPPED: no local Kafka broker is possible here (Java 17 and Maven, or a prepared cache)\n');
-      return;
-    }
     landscape = await Landscape.prepare();
     await landscape.start();
     await killEverythingOnce(landscape).catch(async (error: unknown) => {
