@@ -186,6 +186,17 @@ describe('unknown', () => {
     expect(bench.send('a').step('a')).toMatchObject({ state: 'sent', dispatch: 2, attempts: 1 });
   });
 
+  it('a look-up that began a moment too early is asked again after that moment, and then counts: the bar does not move', () => {
+    const bench = new Bench([step('a', 10)]).send('a').result('a', unknown);
+    bench.nowMs = 146_003;
+    bench.tell({ kind: 'due', stepId: 'a' });
+    bench.nowMs = 146_005;
+    expect(bench.none('a', 145_995).effects).toEqual([{ kind: 'look-up', stepId: 'a', dispatch: 1, dueAtMs: 146_010 }]);
+    // The worker's clock is 10 ms behind: it reads the time that was due.
+    bench.nowMs = 146_012;
+    expect(bench.none('a', 146_002).step('a').lookUps).toBe(1);
+  });
+
   it('what the worker knows of the intent shortens the wait', () => {
     const bench = new Bench([step('a', 10)]).send('a').result('a', { ...unknown, expiresAtMs: 104_000 });
     expect(bench.step('a').dueAtMs).toBe(110_000);

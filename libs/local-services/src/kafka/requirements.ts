@@ -16,7 +16,8 @@ export async function kafkaRequirements(cacheFolder = kafkaCacheFolder()): Promi
 
 /** Maven is asked only when something must be fetched: its start takes 0.3 s. */
 export async function demandRequirements(cacheFolder: string): Promise<void> {
-  const version = await outputOf('java', ['-version']);
+  // A busy machine may need long even to start a virtual machine; that must not pass for a missing one.
+  const version = await outputOf('java', ['-version'], 60_000);
   const java = version === null ? null : majorVersion(version);
   if (java === null || java < 17) throw JavaMissing.because(java === null ? 'no java on the PATH' : `found Java ${java}`);
   if (!isPrepared(cacheFolder) && (await outputOf('mvn', ['-version'])) === null) throw MavenMissing.because('no mvn on the PATH');
