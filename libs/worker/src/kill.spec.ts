@@ -96,6 +96,7 @@ it.each([
   await inFlight(50, name);
   await bench.until('all writes in flight', () => (server.inFlight === commands.length ? true : undefined), 30_000);
   await kill(first);
+  await bench.until('the server noticing that its callers are gone', () => (server.abandoned === commands.length ? true : undefined));
   // What is on its way lands, or not, before anybody looks: that is what `commitWithinMs` states.
   server.release();
   await bench.until('the calls of the dead worker', () => (server.inFlight === 0 ? true : undefined));

@@ -26,17 +26,18 @@ export const wrongDrivers: Readonly<Record<WrongDriver, (driver: LogDriver) => L
   'swaps-records': delivering((records) => [...records].reverse()),
   'commits-on-delivery': (driver) =>
     joining(driver, (join) => async (request, events) => {
-      let member: LogMember | null = null;
-      const joined = await join(request, {
+      // Records may be delivered before the join is answered.
+      const joined = Promise.withResolvers<LogMember>();
+      const member = await join(request, {
         ...eventsOf(events),
         deliver: (assignment, records) => {
           events.deliver(assignment, records);
           const last = records.at(-1);
-          if (last !== undefined) void member?.commit([{ topic: last.topic, partition: last.partition, epoch: assignment.epoch, next: last.offset + 1n }]).catch(() => undefined);
+          if (last !== undefined) void joined.promise.then((self) => self.commit([{ topic: last.topic, partition: last.partition, epoch: assignment.epoch, next: last.offset + 1n }])).catch(() => undefined);
         },
       });
-      member = joined;
-      return joined;
+      joined.resolve(member);
+      return member;
     }),
   'forgets-commits': (driver) => committing(driver, async () => undefined),
   'commits-the-highest': (driver) => {
