@@ -33,7 +33,7 @@ class Landscape {
 
   static async prepare(): Promise<Landscape> {
     const [database, broker, gateway] = [await freePort(), await freePort(), await freePort()];
-    const providers = [new FarProvider('genesys', await freePort(), { latencyMs: 200 }), new FarProvider('techone', await freePort(), { latencyMs: 200 }), new FarProvider('salesforce', await freePort(), { latencyMs: 100 })];
+    const providers = [new FarProvider('genesys', await freePort(), { latencyMs: 250 }), new FarProvider('techone', await freePort(), { latencyMs: 200 }), new FarProvider('salesforce', await freePort(), { latencyMs: 100 })];
     return new Landscape({ database, broker, gateway }, providers);
   }
 
@@ -78,7 +78,7 @@ class Landscape {
     const masterKeys = newMasterKeys();
     await migrate(this.databaseUrl);
     const databases = openDatabases(this.databaseUrl);
-    // Two calls at once and two per run make Genesys the slowest: about five runs a second, so that there is work for every kill.
+    // Two calls at once and two per run make Genesys the slowest: about four runs a second, so that there is work for every kill.
     this.council = await seedCouncil({ databases, vault: vaultOf(masterKeys), addresses: Object.fromEntries(this.providers.map(({ name, url }) => [name, url])), settings: { genesys: { limit_concurrent: 2 }, techone: { limit_concurrent: 3 } } });
     await databases.close();
     const environment = { DATABASE_URL: this.databaseUrl, KAFKA_BROKERS: this.broker?.brokers.join(',') ?? '', TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(this.ports.gateway) };
@@ -207,10 +207,10 @@ async function killEverythingOnce(landscape: Landscape): Promise<void> {
   await killer.killProvider('salesforce');
   await killer.untilBusy('genesys');
   await killer.kill('contact-centre worker');
-  await killer.kill('ledger 1');
   await killer.untilBusy('techone');
   await killer.kill('erp worker 1');
   await killer.kill('crm worker');
+  await killer.kill('ledger 1');
   await killer.untilBack('gateway', 'contact-centre worker', 'ledger 1', 'erp worker 1', 'crm worker');
   await killer.killDatabase();
   await killer.killBroker();
