@@ -1,6 +1,6 @@
 /** What no import graph and no linter sees: rules over the files of the repository as text. Plain TypeScript that Node runs as it is. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { basename, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 
 export interface Problem {
   readonly rule: string;
@@ -82,11 +82,18 @@ export const treeRules: readonly TreeRule[] = [
 /** Everything wrong below `root`; `leaveOut` are folders from the root. */
 export function checkTree(root: string, leaveOut: readonly string[] = []): readonly Problem[] {
   const files = filesBelow(root, root, leaveOut);
-  return [...files.flatMap(checkFile), ...withoutReadme(root)];
+  return [...files.flatMap(checkFile), ...deadLinks(root, files), ...withoutReadme(root)];
 }
 
 export function checkFile(file: TextFile): readonly Problem[] {
   return treeRules.flatMap(({ name, says, find }) => find(file).map((line) => ({ rule: name, at: line === 0 ? file.path : `${file.path}:${line}`, says })));
+}
+
+/** A relative link of a Markdown page leads to a file that is there. */
+function deadLinks(root: string, files: readonly TextFile[]): readonly Problem[] {
+  return files.filter(({ path }) => path.endsWith('.md')).flatMap(({ path, lines }) => lines.flatMap((line, index) => [...line.matchAll(/\]\((?!\w+:|#|<)([^)#\s]+)/g)]
+    .filter(([, target = '']) => !existsSync(join(root, dirname(path), target)))
+    .map(([, target]) => ({ rule: 'no-dead-link', at: `${path}:${index + 1}`, says: `a link to ${target}, which is not there` }))));
 }
 
 /** Every app and lib explains itself on one screen. */
