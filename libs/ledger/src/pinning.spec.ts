@@ -74,7 +74,7 @@ describe('the plan of a run', () => {
     expect(Object.keys((JSON.parse(dispatch?.items ?? '[]') as object[])[0] ?? {})).toEqual(['o', 'r', 's', 'd', 'i', 'k', 'b', 't']);
     await bench.work([ledger]);
     const [after] = await bench.query<{ steps: string; carried: Buffer }>('select steps, carried from runs where run_id = $1', [bench.runIdOf('shape')]);
-    expect(after?.steps.replaceAll(/\d{13}/g, '<ms>')).toBe('[{"id":"first","state":"done","dispatch":1,"ready":<ms>,"first":<ms>,"before":<ms>,"external":"first-made","ranked":"ok"},{"id":"second","state":"done","dispatch":1,"ready":<ms>,"first":<ms>,"before":<ms>,"external":"second-made","ranked":"ok"}]');
+    expect(after?.steps.replaceAll(/\d{13}/g, '<ms>')).toBe('[{"id":"first","state":"done","dispatch":1,"attempts":1,"ready":<ms>,"first":<ms>,"before":<ms>,"external":"first-made","ranked":"ok"},{"id":"second","state":"done","dispatch":1,"attempts":1,"ready":<ms>,"first":<ms>,"before":<ms>,"external":"second-made","ranked":"ok"}]');
     expect(after?.carried.toString()).toBe('[["first",null,{"id":"first-made"}],["second",null,{"id":"second-made"}]]');
   });
 });

@@ -25,7 +25,7 @@ export async function closeGates(client: PoolClient, written: readonly Decision[
       from json_to_recordset($1::json) g(organisation_id uuid, integration_id uuid, open_at float8, reason text, seen_at float8)
       join integrations i on i.organisation_id = g.organisation_id and i.id = g.integration_id
       where g.reason <> 'reconnect' or i.updated_at < to_timestamp(g.seen_at / 1000)
-      on conflict (organisation_id, integration_id) do update set open_at = excluded.open_at, reason = excluded.reason, changed_at = clock_timestamp() where gates.open_at < excluded.open_at or excluded.reason = 'reconnect'`,
+      on conflict (organisation_id, integration_id) do update set open_at = excluded.open_at, reason = excluded.reason, changed_at = clock_timestamp() where gates.open_at < excluded.open_at or excluded.reason = 'reconnect' or (gates.reason = 'reconnect' and gates.changed_at < (select i.updated_at from integrations i where i.organisation_id = excluded.organisation_id and i.id = excluded.integration_id))`,
     [JSON.stringify([...closings].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, row]) => row))],
   );
 }

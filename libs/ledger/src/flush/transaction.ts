@@ -120,7 +120,9 @@ export class FlushTransaction {
       maxWaitMs: this.around.settings.maxWaitMs,
     });
     const written = open.filter((decision) => decision.isChanged && writtenKeys.has(keyOf(decision)));
-    const notWritten = [...this.decisions.values()].filter((decision) => decision.isStale || (decision.isChanged && !writtenKeys.has(keyOf(decision))));
+    // A due row exists while a cached copy has nothing to do for it: the copy is old.
+    const isIdleCopy = (decision: Decision): boolean => !decision.isChanged && this.cached.has(keyOf(decision)) && decision.items.some((item) => item.kind === 'due');
+    const notWritten = [...this.decisions.values()].filter((decision) => decision.isStale || isIdleCopy(decision) || (decision.isChanged && !writtenKeys.has(keyOf(decision))));
     this.admission.release(new Set(notWritten));
     for (const decision of notWritten) this.giveUp(decision);
     await this.compareRepeats(client, writtenKeys);

@@ -51,6 +51,7 @@ export class Gate {
     const wasClosed = before.isPaused || before.openAtMs > nowMs;
     const closedUntil = facts.openAtMs;
     if (closedUntil > nowMs && closedUntil !== before.openAtMs) this.notBeforeMs = closedUntil + random() * Math.min(1_000, (closedUntil - nowMs) * 0.1);
+    if (closedUntil <= nowMs && before.openAtMs > nowMs) this.notBeforeMs = 0;
     if (closedUntil <= nowMs && wasClosed && !facts.isPaused) this.finishedPerSecond.clear();
   }
 
