@@ -80,7 +80,7 @@ export class WakeUps {
   }
 
   private hear(payload: string): void {
-    const message: unknown = JSON.parse(payload);
+    const message = parsed(payload);
     if (!Array.isArray(message) || message[0] === this.instanceId || !Array.isArray(message[1]) || !Array.isArray(message[2])) return;
     this.heard({ topicIds: message[1].map(Number), groups: message[2].map(String) });
   }
@@ -92,5 +92,15 @@ export class WakeUps {
     client.end().catch(() => undefined);
     if (this.isClosed) return;
     this.retryTimer = setTimeout(() => void this.open(), 1_000);
+  }
+}
+
+/** Anybody who may log in may NOTIFY; what is thrown here would end the process. */
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch {
+    // Not one of ours: no hint is lost.
+    return null;
   }
 }
