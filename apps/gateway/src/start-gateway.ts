@@ -46,7 +46,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
-  const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, databases, Math.round(config.answerWithinMs * appendShare)), metrics);
+  const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, { databases, logger, appendTimeoutMs: Math.round(config.answerWithinMs * appendShare) }), metrics);
   const outbound = createOutbound();
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);

@@ -25,7 +25,7 @@ export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedge
   const logger = parts.logger ?? createLogger({ app: 'sync-ledger' });
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
-  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog('sync-ledger', config, databases), metrics);
+  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog('sync-ledger', config, { databases, logger }), metrics);
   const release = async (): Promise<void> => {
     if (parts.eventLog === undefined) await eventLog.close();
     if (parts.databases === undefined) await databases.close();

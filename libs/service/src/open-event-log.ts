@@ -1,5 +1,6 @@
 import { type EventLog, createEventLog, createKafkaDriver, createPostgresDriver } from '@trunkline/event-log';
-import type { Databases } from '@trunkline/storage';
+import { connectionAs, type Databases } from '@trunkline/storage';
+import type { Logger } from '@trunkline/telemetry';
 import { address, list, optional } from './config.js';
 
 /** The two variables by which every app finds database and event log. */
@@ -13,11 +14,32 @@ export interface EventLogAddress {
   readonly kafkaBrokers: readonly string[];
 }
 
-/** The event log this configuration names. `appendTimeoutMs`: when an append on Kafka gives up; PostgreSQL's own time-outs bound the other. */
-export function openEventLog(app: string, config: EventLogAddress, databases: Pick<Databases, 'log'>, appendTimeoutMs?: number): EventLog {
+export interface EventLogParts {
+  readonly databases: Pick<Databases, 'log'>;
+  /** Told what the log tries again by itself: rejected batches and records, failed commits, consumers started anew. */
+  readonly logger: Pick<Logger, 'warn'>;
+  /** When an append on Kafka gives up; PostgreSQL's own time-outs bound the other. */
+  readonly appendTimeoutMs?: number;
+}
+
+/** The event log this configuration names. */
+export function openEventLog(app: string, config: EventLogAddress, { databases, logger, appendTimeoutMs }: EventLogParts): EventLog {
   const driver =
     config.kafkaBrokers.length > 0
       ? createKafkaDriver({ brokers: config.kafkaBrokers, clientId: `trunkline-${app}`, ...(appendTimeoutMs === undefined ? {} : { appendTimeoutMs }) })
-      : createPostgresDriver({ pool: databases.log, listenConnectionString: config.databaseUrl });
-  return createEventLog(driver);
+      : createPostgresDriver({ pool: databases.log, listenConnectionString: listenAddress(config.databaseUrl) });
+  return createEventLog(driver, {
+    report: (error, { group, records }) => {
+      const [first] = records;
+      logger.warn({ err: error, group, records: records.length, ...(first && { topic: first.topic, partition: first.partition, offset: first.offset.toString() }) }, 'The event log will try again');
+    },
+  });
+}
+
+/** The connection for hints, in the same role as the log's pool: the login itself may do more than the log needs. */
+export function listenAddress(databaseUrl: string): string {
+  const { connectionString = databaseUrl, options = '' } = connectionAs('app_log', databaseUrl);
+  const address = new URL(connectionString);
+  address.searchParams.set('options', options);
+  return address.toString();
 }

@@ -1,5 +1,5 @@
 export type { Databases, DatabasesOptions, Role } from './databases.js';
-export { openDatabases } from './databases.js';
+export { connectionAs, openDatabases } from './databases.js';
 export type { Work } from './transaction.js';
 export { inOrganisations, inTenant } from './transaction.js';
 export type { MigrateOptions } from './migrate.js';

@@ -49,7 +49,7 @@ export async function startConnector({ family, providers }: ConnectorApp, config
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
-  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, databases), metrics);
+  const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, { databases, logger }), metrics);
   const release = async (): Promise<void> => {
     if (parts.eventLog === undefined) await eventLog.close();
     if (parts.databases === undefined) await databases.close();

@@ -95,7 +95,7 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
   closing.add('log file', () => new Promise<void>((done) => logFile.end(done)));
   const logger = createLogger({ app: 'trunkline', destination: logFile });
   const metrics = createMetrics({ processFigures: true });
-  const eventLog = meteredEventLog(openEventLog('dev', { databaseUrl, kafkaBrokers: brokers ?? [] }, databases), metrics);
+  const eventLog = meteredEventLog(openEventLog('dev', { databaseUrl, kafkaBrokers: brokers ?? [] }, { databases, logger }), metrics);
   closing.add('event log', () => eventLog.close());
   await eventLog.ensureTopics(topics);
 
