@@ -24,7 +24,8 @@ export interface DatabasesOptions {
 /** Opens nothing yet: the first query connects, so a database that is away is met there and not here. */
 export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTimeoutMs = 5_000, onIdleConnectionLost }: DatabasesOptions = {}): Databases {
   const open = (role: Role, max: number): Pool => {
-    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs });
+    // Pipelined: statements that need no answer of the one before share its round trip. Only where `inOrganisations` is the one user of a connection.
+    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs, ...(role === 'app_system' ? { pipeline: true } : {}) });
     pool.on('error', (error) => onIdleConnectionLost?.(role, error));
     return pool;
   };
@@ -37,13 +38,18 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
   };
 }
 
+/** What takes longer hangs; work that may, such as dropping old hours, sets its own limit. Migrations run as the login and have none. */
+const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000 };
+/** The server ends a slow statement itself; a client that has heard nothing this much later talks to a server that is gone without a word. */
+const unheardOfMs = 10_000;
+
 /** The role is part of the connection's start-up packet: there is no moment in which the session is its login, and no SET ROLE on a pooled connection. */
 export function connectionAs(role: Role, databaseUrl: string): PoolConfig {
   const url = new URL(databaseUrl);
   const given = url.searchParams.get('options');
   // node-postgres lets the URL's `options` win over the configured ones.
   url.searchParams.delete('options');
-  const settings = [`role=${role}`, 'idle_in_transaction_session_timeout=15000', ...(role === 'app_tenant' ? ['statement_timeout=15000'] : [])];
+  const settings = [`role=${role}`, 'idle_in_transaction_session_timeout=15000', 'lock_timeout=5000', `statement_timeout=${statementTimeoutMs[role]}`];
   const options = [given, ...settings.map((setting) => `-c ${setting}`)].filter((part) => part !== null).join(' ');
-  return { connectionString: url.toString(), options, application_name: `trunkline ${role}`, keepAlive: true };
+  return { connectionString: url.toString(), options, application_name: `trunkline ${role}`, keepAlive: true, query_timeout: statementTimeoutMs[role] + unheardOfMs };
 }

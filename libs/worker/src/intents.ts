@@ -82,7 +82,7 @@ export class Intents {
     const keys = [...new Map(batch.map((waiting) => [nameOf(waiting.key), waiting])).values()];
     const columns = [keys.map(({ key }) => key.organisationId), keys.map(({ key }) => key.runId), keys.map(({ key }) => key.stepId), keys.map(({ key }) => key.dispatch)];
     return inOrganisations(this.databases, keys.map(({ key }) => key.organisationId), async (client) => {
-      const { rows: inserted } = await client.query<Row>(insertIntents, [...columns, keys.map(({ state }) => state), keys.map(({ key }) => key.deadlineMs), this.worker]);
+      const { rows: inserted } = await client.query<Row>({ name: 'insert-intents', text: insertIntents, values: [...columns, keys.map(({ state }) => state), keys.map(({ key }) => key.deadlineMs), this.worker] });
       if (inserted.length === keys.length) return inserted;
       const isNew = new Set(inserted.map(rowName));
       const { rows } = await client.query<Row>(readIntents, columns);

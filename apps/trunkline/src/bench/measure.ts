@@ -35,10 +35,10 @@ export async function measure(options: BenchOptions, platform: BenchedPlatform, 
 }
 
 async function measureLoad(options: BenchOptions, platform: BenchedPlatform, databases: Databases, api: Api, eventAt: (index: number) => ContactEvent): Promise<Measured> {
-  const { rate, batch, durationS, warmUpS } = options;
+  const { rate, batch, durationS, warmUpS, warmUpRate } = options;
   const isConsumed = options.consumers === 'at once';
-  const warmUp = evenSchedule(rate, batch, warmUpS);
-  say(`Warming up for ${warmUpS} s …`);
+  const warmUp = evenSchedule(warmUpRate, batch, warmUpS);
+  say(`Warming up for ${warmUpS} s at ${warmUpRate} events/s …`);
   const first = await sendOpenLoop(api, warmUp, batch, eventAt);
   if (isConsumed) await untilDone(databases, first.runIds.length, patienceMs);
   say(`Measuring ${rate} events/s for ${durationS} s …`);

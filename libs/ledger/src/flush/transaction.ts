@@ -92,7 +92,7 @@ export class FlushTransaction {
   async run(): Promise<Committed> {
     const organisations = this.items.map((item) => item.organisationId);
     try {
-      return await inOrganisations(this.around.databases, organisations, (client) => this.work(client));
+      return await inOrganisations(this.around.databases, organisations, (client) => this.work(client), planner);
     } catch (error) {
       this.admission.releaseAll();
       throw error;
@@ -100,7 +100,6 @@ export class FlushTransaction {
   }
 
   private async work(client: PoolClient): Promise<Committed> {
-    await client.query(planner);
     await this.plan(client);
     await this.join(client);
     await this.readIntegrations(client);
@@ -282,9 +281,11 @@ export class FlushTransaction {
       case 'due':
         return this.applyDue(decision, item);
       case 'sweep': {
-        const isSwept = decision.apply({ kind: 'swept', stepId: item.stepId, dispatch: item.dispatch, ...(intents.get(item) ?? { intent: 'none' as const }) });
+        const found = intents.get(item) ?? { intent: 'none' as const };
+        const isSwept = decision.apply({ kind: 'swept', stepId: item.stepId, dispatch: item.dispatch, ...found });
         const planned = decision.planned(item.stepId);
-        if (isSwept && planned !== undefined) decision.swept.push({ integrationId: planned.integrationId });
+        // A worker that had begun says nothing about whether workers are there.
+        if (isSwept && found.intent !== 'open' && planned !== undefined) decision.swept.push({ integrationId: planned.integrationId });
         return;
       }
       case 'verb':

@@ -42,8 +42,9 @@ export class Turns {
       }
     }
     if (turns.keys.size === 0) return turns;
-    await turns.number(client, wanted);
-    await turns.findHeads(client, decisions);
+    // Sent together, run one after the other: the second sees what the first has waited for.
+    await Promise.all([turns.number(client, wanted), decisions.some(asksForTurn) ? turns.findHeads(client, decisions) : undefined]);
+    turns.takeOwnHeads();
     return turns;
   }
 
@@ -55,21 +56,17 @@ export class Turns {
   /** Writes the numbers of the runs that were written, removes what has been let go, and makes the next waiting run due. Returns whether anybody was woken. */
   async settle(client: PoolClient, written: readonly Decision[], lost: readonly Decision[]): Promise<boolean> {
     if (this.keys.size === 0) return false;
-    const writtenKeys = new Set(written.map(keyOf));
-    const kept = this.given.filter((holding) => writtenKeys.has(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id })));
-    const holders = new Map(written.map((decision) => [decision, new Set(decision.orderedIntegrations())]));
+    const holders = new Map(written.map((decision) => [keyOf(decision), new Set(decision.orderedIntegrations())]));
     const released = written.flatMap((decision) => touchedSubjects(decision)
-      .filter((key) => decision.needsNumbers || !holders.get(decision)?.has(key.integration_id))
+      // A run that is only planned now holds nothing yet, and at the end of the line it makes nobody first.
+      .filter((key) => !decision.isNew && (decision.needsNumbers || !holders.get(keyOf(decision))?.has(key.integration_id)))
       .map((key) => ({ ...key, run_id: decision.runId })));
-    const inserted = kept.filter((holding) => written.some((decision) => decision.runId === holding.run_id && holders.get(decision)?.has(holding.integration_id)));
-    if (inserted.length > 0 || released.length > 0) {
-      await client.query({
-        name: 'subject-holders',
-        text: holdersStatement,
-        values: [JSON.stringify(released.sort(byName)), JSON.stringify(inserted)],
-      });
-    }
-    return released.length > 0 || lost.length > 0 ? this.wake(client) : false;
+    const inserted = this.given.filter((holding) => holders.get(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }))?.has(holding.integration_id));
+    const held = inserted.length > 0 || released.length > 0
+      ? client.query({ name: 'subject-holders', text: holdersStatement, values: [JSON.stringify(released.sort(byName)), JSON.stringify(inserted)] })
+      : undefined;
+    const [hasWoken] = await Promise.all([released.length > 0 || lost.length > 0 ? this.wake(client) : false, held]);
+    return hasWoken;
   }
 
   private async number(client: PoolClient, wanted: ReadonlyMap<string, readonly Decision[]>): Promise<void> {
@@ -101,6 +98,10 @@ export class Turns {
       values: [JSON.stringify([...this.keys.values()]), renumbered],
     });
     for (const row of rows) this.heads.set(nameOf(row), keyOf({ organisationId: row.organisation_id, runId: row.run_id }));
+  }
+
+  /** Behind everybody who was there before; first where nobody was. */
+  private takeOwnHeads(): void {
     for (const holding of this.given) {
       const name = nameOf(holding);
       if (!this.heads.has(name)) this.heads.set(name, keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }));
@@ -131,6 +132,11 @@ function touchedSubjects(decision: Decision): readonly SubjectKey[] {
     if (decision.needsNumbers || decision.ready.has(step.id) || before.get(step.id) !== step.state) integrations.add(planned.integrationId);
   }
   return [...integrations].map((integrationId) => subjectOf(decision, integrationId));
+}
+
+/** Whether an ordered step is to be let through: only then it matters who is first. */
+function asksForTurn(decision: Decision): boolean {
+  return [...decision.ready].some((stepId) => decision.planned(stepId)?.ordering === 'subject');
 }
 
 function subjectOf(decision: Decision, integrationId: string): SubjectKey {
