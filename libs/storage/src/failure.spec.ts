@@ -11,6 +11,7 @@ it.each([
   ['a server that is shutting down', failure('terminating connection due to administrator command', { code: '57P01', severity: 'FATAL' })],
   ['a server that is starting', failure('the database system is starting up', { code: '57P03', severity: 'FATAL' })],
   ['a server without free connections', failure('sorry, too many clients already', { code: '53300', severity: 'FATAL' })],
+  ['a server that is gone without a word', failure('Query read timeout')],
   ['a pool nobody gives back to', failure('timeout exceeded when trying to connect')],
 ])('takes %s for a database that is away', (_, error) => {
   expect(classifyFailure(error, 'reading')).toMatchObject({ code: 'storage.unavailable', cause: error });

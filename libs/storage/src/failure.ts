@@ -7,7 +7,7 @@ const serverAway = /^(?:08|57P0|53300)/;
 /** disk_full and configuration_limit_exceeded. */
 const serverFull = /^53[14]00$/;
 /** node-postgres gives these no code. */
-const clientAway = /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed)/;
+const clientAway = /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed)/;
 
 /** True when the error says that the database cannot be reached or is ending, so that the outcome of a running commit is not known. */
 export function isDatabaseAway(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import type { JoinRequest, LogDriver, LogMember, MemberEvents } from '../../driver.js';
 import { LogUnavailable } from '../../errors.js';
 import type { LogRecord } from '../../port.js';
@@ -131,9 +131,29 @@ async function measureClockOffset(pool: Pool): Promise<number> {
 
 async function dropHours(pool: Pool, nowMs: number, readers: readonly Reader[]): Promise<number> {
   await pool.query('SELECT event_log.roll_hours()');
-  const { rows } = await pool.query<{ dropped: number }>('SELECT event_log.drop_hours($1) AS dropped', [Math.floor(nowMs)]);
+  const dropped = await withoutHurry(pool, (client) => client.query<{ dropped: number }>({ text: 'SELECT event_log.drop_hours($1) AS dropped', values: [Math.floor(nowMs)], query_timeout: longDropMs } as QueryConfig));
   await refreshHours(pool, readers);
-  return rows[0]?.dropped ?? 0;
+  return dropped.rows[0]?.dropped ?? 0;
+}
+
+/** After long standstill many hours go at once; cut off at the usual statement time-out they would never go. */
+const longDropMs = 15 * 60_000;
+
+async function withoutHurry<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let failure: unknown;
+  try {
+    await client.query(`BEGIN; SET LOCAL statement_timeout = ${longDropMs}`);
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    // A connection in an unknown state is not used again.
+    client.release(failure !== undefined);
+  }
 }
 
 /** Null keys go round robin. */
