@@ -85,7 +85,7 @@ describe('a database that is away, full or half migrated', () => {
     const startedAt = performance.now();
     const answer = await publish('meanwhile');
     expectClearRefusal(answer, 503, 'gateway.not_durable');
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(performance.now() - startedAt).toBeLessThan(2_250);
 
     await startDatabase();
     await untilReady();

@@ -5,7 +5,7 @@ export interface CacheTimes {
   readonly staleMs: number;
   /** How long a caller waits for the database before the older entry, if any, is used. */
   readonly waitMs: number;
-  /** After a failure the database is left alone for so long. */
+  /** After a failure or a time-out the database is left alone for so long. */
   readonly pauseMs: number;
 }
 
@@ -52,12 +52,14 @@ export class KeyCache<T> {
       // A caller may have stopped waiting; those who wait get the rejection themselves.
       asking.catch(() => undefined);
     }
-    return atMost(this.times.waitMs, asking);
+    return atMost(this.times.waitMs, asking, (reason) => this.#leaveAlone(reason));
   }
 
   async #refresh(key: string): Promise<Looked<T>> {
     try {
       const value = await this.load(key);
+      // It answers again, if only slowly.
+      this.#leaveAloneUntilMs = 0;
       if (value === null) {
         this.#entries.delete(key);
         return { kind: 'none' };
@@ -66,10 +68,14 @@ export class KeyCache<T> {
       return { kind: 'found', value };
     } catch (error) {
       if (!this.isAway(error)) throw error;
-      this.#leaveAloneUntilMs = this.nowMs() + this.times.pauseMs;
-      this.#lastFailure = error;
+      this.#leaveAlone(error);
       return { kind: 'away', reason: error };
     }
+  }
+
+  #leaveAlone(reason: unknown): void {
+    this.#leaveAloneUntilMs = this.nowMs() + this.times.pauseMs;
+    this.#lastFailure = reason;
   }
 
   /** The longest unrefreshed entry goes first. */
@@ -85,10 +91,14 @@ export class KeyCache<T> {
   }
 }
 
-async function atMost<T>(waitMs: number, asked: Promise<Looked<T>>): Promise<Looked<T>> {
+async function atMost<T>(waitMs: number, asked: Promise<Looked<T>>, onLate: (reason: Error) => void): Promise<Looked<T>> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Looked<T>>((resolve) => {
-    timer = setTimeout(() => resolve({ kind: 'away', reason: new Error(`no answer within ${waitMs} ms`) }), waitMs);
+    timer = setTimeout(() => {
+      const reason = new Error(`no answer within ${waitMs} ms`);
+      onLate(reason);
+      resolve({ kind: 'away', reason });
+    }, waitMs);
   });
   try {
     return await Promise.race([asked, late]);

@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { Identity } from '@trunkline/identity';
 import type { FastifyRequest } from 'fastify';
 import { KeyMissing, ScopeMissing } from './errors.js';
-import { rememberHolder } from './key-holder.js';
+import { rememberArrival, rememberHolder } from './key-holder.js';
 import { type Scope, needsKey } from './needs.js';
 
 export const identity = Symbol('identity');
@@ -20,6 +20,7 @@ export class ApiKeyGuard implements CanActivate {
     const needed = this.reflector.getAllAndOverride<Scope | 'nobody' | undefined>(needsKey, [context.getHandler(), context.getClass()]);
     if (needed === 'nobody') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
+    rememberArrival(request);
     const holder = await this.identity.verifyApiKey(presentedKey(request));
     if (needed === undefined || !(holder.scopes.includes(needed) || holder.scopes.includes('admin'))) throw ScopeMissing.because(`this needs the scope ${needed ?? 'nobody has'}`);
     rememberHolder(request, holder);

@@ -1,6 +1,6 @@
 import { type AcceptedEvent, EventTooLarge, type Receipt, type TrunklineError, encodeEvent, eventTopicOf, receiptOf } from '@trunkline/contracts';
 import type { LogRecord } from '@trunkline/event-log';
-import { BacklogTooOld } from '../edge/errors.js';
+import { BacklogTooOld, TypesUnavailable } from '../edge/errors.js';
 import { problemFrom, type Problem, problemOf } from '../edge/problem.js';
 import { EventsAllRefused } from './errors.js';
 import type { EventTypes } from './event-types.js';
@@ -25,10 +25,10 @@ export class PublishService {
   ) {}
 
   /** Throws what concerns the request as a whole; `gateway.not_durable` asks the publisher to repeat all of it. */
-  async publish(request: PublishRequest, organisationId: string): Promise<Published> {
-    const deadlineMs = performance.now() + this.answerWithinMs;
+  async publish(request: PublishRequest, organisationId: string, arrivedAtMs: number): Promise<Published> {
+    const deadlineMs = arrivedAtMs + this.answerWithinMs;
     const { batched, events } = readEvents(request, organisationId);
-    const { accepted, refusals } = await this.sort(events, organisationId);
+    const { accepted, refusals } = await before(deadlineMs, this.sort(events, organisationId));
     if (accepted.length === 0) return allRefused(refusals, batched);
     const byTopic = recordsByTopic(accepted);
     for (const [topic, records] of byTopic) if (records.some(({ key }) => this.backlog.holds(topic, key))) throw BacklogTooOld.because(topic);
@@ -46,6 +46,14 @@ export class PublishService {
     }
     return { accepted, refusals };
   }
+}
+
+async function before<T>(deadlineMs: number, sorted: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(TypesUnavailable.because('the types of this organisation were not read in time')), Math.max(1, deadlineMs - performance.now()));
+  });
+  return Promise.race([sorted, late]).finally(() => clearTimeout(timer));
 }
 
 function recordsByTopic(events: readonly AcceptedEvent[]): ReadonlyMap<string, LogRecord[]> {
