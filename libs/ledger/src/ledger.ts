@@ -21,7 +21,7 @@ import { itemOf } from './record/read.js';
 import { settingsFrom, type LedgerSettings } from './settings.js';
 import { leaseBacklog, readGates } from './tick/backlog.js';
 import { claimDue, claimGivenUp } from './tick/due.js';
-import { dispatchesAtOnce, forgetDispatches, findOverdue, readOpenSteps } from './tick/sweeper.js';
+import { dispatchesAtOnce, findOverdue, forgetSwept, readOpenSteps } from './tick/sweeper.js';
 import { redriveRecords } from './tick/redrive-records.js';
 import { clearOld } from './tick/retention.js';
 import { Timetable } from './tick/timetable.js';
@@ -223,10 +223,12 @@ class RunningLedger implements Ledger {
   private async due(): Promise<number> {
     const { databases, settings } = this.around;
     const claimed = await claimDue(databases, settings.leaseMs, settings.flushItems);
+    await this.loop.submit(claimed.items);
     const givenUp = await claimGivenUp(databases, settings.flushItems);
-    await redriveRecords(databases, this.options.eventLog, claimed.letters);
-    await this.loop.submit([...claimed.items, ...givenUp]);
-    if (claimed.items.length === settings.flushItems) this.timetable.hurry('due');
+    await this.loop.submit(givenUp);
+    // Last: a log that takes nothing must not hold up work that needs none.
+    await redriveRecords(databases, this.options.eventLog, claimed.letters, this.report);
+    if (claimed.items.length + claimed.letters.length === settings.flushItems) this.timetable.hurry('due');
     return claimed.items.length + givenUp.length;
   }
 
@@ -279,8 +281,8 @@ class RunningLedger implements Ledger {
     await this.ensureClock();
     const overdue = await findOverdue(databases, this.options.eventLog, this.group, clock, settings.leaseMs);
     await this.loop.submit(overdue.items);
-    await forgetDispatches(databases, overdue.dispatchIds);
-    if (overdue.dispatchIds.length === dispatchesAtOnce) this.timetable.hurry('sweep');
+    await forgetSwept(databases, overdue);
+    if (overdue.dispatches.length === dispatchesAtOnce) this.timetable.hurry('sweep');
     return overdue.items.length;
   }
 

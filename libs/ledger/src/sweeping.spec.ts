@@ -151,4 +151,56 @@ describe('the sweeper', () => {
     expect(await ledger.passes.sweep()).toBe(0);
     expect(await bench.query(`select 1 from dispatches where items like '%' || $1 || '%'`, [first.runId])).toEqual([]);
   });
+
+  it('keeps the dispatch of a step that could not be swept: the step does not stay sent for ever', async () => {
+    const first = await begin('upsert', 'refused');
+    await overdue(first);
+    await bench.query(`create or replace function bench_refuse() returns trigger language plpgsql as $$ begin raise exception 'bench' using errcode = '22000'; end $$`);
+    await bench.query(`create trigger bench_refuse before update on runs for each row when (old.run_id = '${first.runId}') execute function bench_refuse()`);
+    const reports: string[] = [];
+    try {
+      await bench.ledger({ report: (_error, act) => reports.push(act) }).passes.sweep();
+    } finally {
+      await bench.query('drop trigger bench_refuse on runs');
+    }
+    expect(reports).toEqual([`working in a sweep item of run ${first.runId}`]);
+    expect(await bench.sent()).toEqual([]);
+    await overdue(first);
+    await bench.ledger().passes.sweep();
+    expect((await bench.sent()).map(({ runId, dispatch }) => [runId, dispatch])).toEqual([[first.runId, 2]]);
+  });
+
+  it('takes unread results of unknown age for old ones', async () => {
+    const command = await begin('upsert', 'ageless');
+    await overdue(command);
+    bench.lags.push({ topic: 'results', partition: 0, endOffset: 9n, committed: 1n, lag: 8n, oldestUnreadAtMs: null });
+    expect(await bench.ledger().passes.sweep()).toBe(0);
+    bench.lags.splice(0);
+    expect(await bench.ledger().passes.sweep()).toBe(1);
+    await bench.sent();
+  });
+
+  it('does not probe an integration whose worker had begun', async () => {
+    const ledger = bench.ledger();
+    const first = await begin('search', 'begun');
+    await openIntent(first);
+    await overdue(first);
+    await ledger.passes.sweep();
+    expect(ledger.figures().gates.find((gate) => gate.integrationId === first.integrationId)?.cap).toBeGreaterThan(1);
+  });
+
+  it('parks what is to be looked up at an integration that is gone, and sends nothing nobody could answer', async () => {
+    const first = await begin('search', 'gone');
+    await bench.ledger().handleBatch([bench.answer(first, { kind: 'unknown', code: 'reset', message: 'connection reset', expiresAtMs: Date.now() - 1 })]);
+    await bench.sent();
+    const rows = await bench.query<{ provider: string; name: string }>('delete from integrations where id = $1 returning provider, name', [first.integrationId]);
+    try {
+      await bench.query(`update runs set steps = regexp_replace(steps, '"due":\\d+', '"due":1000'), rev = rev + 1 where run_id = $1`, [first.runId]);
+      await bench.letTimePass();
+      await bench.ledger().passes.due();
+      expect([await bench.statesOf('gone'), await bench.sent()]).toEqual([{ one: 'parked' }, []]);
+    } finally {
+      await bench.query('insert into integrations (organisation_id, id, provider, name) values ($1, $2, $3, $4)', [first.organisationId, first.integrationId, rows[0]?.provider, rows[0]?.name]);
+    }
+  });
 });

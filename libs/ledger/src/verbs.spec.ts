@@ -1,3 +1,4 @@
+import type { EventLog } from '@trunkline/event-log';
 import { openBench, stepOf, type Bench } from './testing/index.js';
 
 const ok = { kind: 'ok', result: { id: 'made' }, externalId: 'made' } as const;
@@ -118,6 +119,44 @@ describe('what people ask of the ledger', () => {
     expect(appended).toEqual([['events.conversation_ended', 'not json', [['tl_first_appended', String(record.appendedAtMs)], ['tl_dead_letter', letter?.id]]]]);
     await bench.ledger().handleBatch([{ ...record, offset: record.offset + 1_000n, headers: [...record.headers, ['tl_dead_letter', Buffer.from(letter?.id ?? '')]] }]);
     expect((await verbs.listDeadLetters(bench.organisationId, { limit: 9 })).items.map((item) => [item.id, item.times, item.closedAtMs])).toEqual([[letter?.id, 2, null]]);
+  });
+
+  it('sends what a worker dead-lettered back to the topic it came from, not to dead-letters', async () => {
+    const origin = { 'x-dlq-topic': 'commands.crm', 'x-dlq-partition': '3', 'x-dlq-offset': '77', 'x-dlq-appended-at': '1700000000000', 'x-dlq-code': 'command.unreadable', 'x-dlq-reason': 'no JSON' };
+    const headers = [['tl_organisation', Buffer.from(bench.organisationId)] as const, ...Object.entries(origin).map(([name, value]) => [name, Buffer.from(value)] as const)];
+    await bench.ledger().handleBatch([bench.raw('dead-letters', { value: Buffer.from('bytes'), headers })]);
+    const verbs = bench.verbs();
+    const [letter] = (await verbs.listDeadLetters(bench.organisationId, { limit: 1 })).items;
+    expect(letter).toMatchObject({ topic: 'commands.crm', partition: 3, offset: '77', code: 'command.unreadable', message: 'no JSON' });
+    await verbs.redrive(bench.organisationId, { ids: [letter?.id ?? ''], filter: {}, dryRun: false, perSecond: null, force: false });
+    const appended: unknown[] = [];
+    await bench.ledger({ eventLog: { driver: 'postgres', clockOffsetMs: () => null, lag: async () => [], append: async (topic, records) => (appended.push([topic, records[0]?.value?.toString(), records[0]?.headers.map(([name, value]) => `${name}=${value.toString()}`)]), []) } }).passes.due();
+    expect(appended).toEqual([['commands.crm', 'bytes', [`tl_organisation=${bench.organisationId}`, 'tl_first_appended=1700000000000', `tl_dead_letter=${letter?.id}`]]]);
+  });
+
+  it('a log that refuses a redriven record holds up no due work, keeps the letter open, and gets it again', async () => {
+    const lost = { ...bench.record(bench.event('conversation_ended', 'refused letter')), value: Buffer.from('not json') };
+    await bench.ledger().handleBatch([lost]);
+    const verbs = bench.verbs();
+    const [letter] = (await verbs.listDeadLetters(bench.organisationId, { limit: 1 })).items;
+    await verbs.redrive(bench.organisationId, { ids: [letter?.id ?? ''], filter: {}, dryRun: false, perSecond: null, force: false });
+    const runId = await run('due beside it');
+    const [command] = await bench.sent();
+    if (command === undefined) throw new Error('nothing was sent');
+    const reports: string[] = [];
+    const refusing: EventLog['append'] = async (topic, records) => (topic.startsWith('events.') ? Promise.reject(new Error('no such topic')) : records.map(() => ({ partition: 0, offset: 0n })));
+    const ledger = bench.ledger({ report: (_error, act) => reports.push(act), eventLog: { driver: 'postgres', clockOffsetMs: () => null, lag: async () => [], append: refusing } });
+    await ledger.handleBatch([bench.answer(command, { kind: 'transient', code: 'http.503', message: 'later', reached: true })]);
+    await bench.letTimePass();
+    await ledger.passes.due();
+    expect(reports).toEqual([`sending dead letter ${letter?.id} back to events.conversation_ended`]);
+    expect((await verbs.showRun(bench.organisationId, runId))?.steps[0]).toMatchObject({ state: 'sent', dispatch: 2 });
+    expect((await verbs.showDeadLetter(bench.organisationId, letter?.id ?? ''))?.closedAtMs).toBeNull();
+    await bench.letTimePass();
+    const taken: string[] = [];
+    await bench.ledger({ eventLog: { driver: 'postgres', clockOffsetMs: () => null, lag: async () => [], append: async (topic) => (taken.push(topic), []) } }).passes.due();
+    expect(taken).toContain('events.conversation_ended');
+    expect((await verbs.showDeadLetter(bench.organisationId, letter?.id ?? ''))?.closedAtMs).not.toBeNull();
   });
 
   it('replays with the same effect keys: what is done is taken as recorded, upsert calls again', async () => {

@@ -109,6 +109,11 @@ export class Admission {
     if (planned === undefined || decision.step(stepId)?.state !== 'unknown') return;
     const gate = this.gateOf(decision, planned);
     decision.isTouched = true;
+    if (decision.factsOf(stepId) === undefined) {
+      // Nobody can be asked; whether the effect exists is for a person to say.
+      decision.apply({ kind: 'park', stepId, reason: 'integration-gone' });
+      return;
+    }
     if (!this.mayAdmit) {
       decision.due.set(stepId, { kind: 'look-up', dueAtMs: this.nowMs });
       return;

@@ -39,7 +39,7 @@ export class FlushEngine {
       try {
         const committed = await this.transact(waiting);
         waiting = committed.lost;
-        if (round > this.around.settings.conflictRepeats) throw RunsContended.because(`${waiting.length} records after ${round} flushes`);
+        if (waiting.length > 0 && round > this.around.settings.conflictRepeats) throw RunsContended.because(`${waiting.length} records after ${round} flushes`);
       } catch (error) {
         if (foreverConflicting.has(sqlStateOf(error)) && conflicts < this.around.settings.conflictRepeats) {
           conflicts += 1;

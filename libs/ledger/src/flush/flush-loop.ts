@@ -16,13 +16,17 @@ export class FlushLoop {
     private readonly mostItems: number,
   ) {}
 
-  /** Resolves once all items are in the database. */
+  /** Resolves once all items are in the database. However many they are, no transaction gets more than `mostItems`. */
   submit(items: readonly Item[]): Promise<void> {
     if (items.length === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.jobs.push({ items, resolve, reject });
-      this.running ??= this.run();
-    });
+    const jobs: Promise<void>[] = [];
+    for (let start = 0; start < items.length; start += this.mostItems) {
+      jobs.push(new Promise((resolve, reject) => {
+        this.jobs.push({ items: items.slice(start, start + this.mostItems), resolve, reject });
+        this.running ??= this.run();
+      }));
+    }
+    return Promise.all(jobs).then(() => undefined);
   }
 
   async idle(): Promise<void> {

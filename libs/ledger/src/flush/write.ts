@@ -201,7 +201,8 @@ function dueRows(decision: Decision, maxWaitMs: number): Record<string, unknown>
       kind: due.kind,
       integration_id: uuidOrNull(decision.planned(stepId)?.integrationId ?? null),
       due_at: Number.isFinite(due.dueAtMs) ? due.dueAtMs : null,
-      give_up_at: since === null || decision.step(stepId)?.state === 'parked' ? null : since + maxWaitMs,
+      // What waits for its turn is not held up by its own integration: the run before it is, and gives up.
+      give_up_at: since === null || due.kind === 'turn' || decision.step(stepId)?.state === 'parked' ? null : since + maxWaitMs,
     };
   });
 }

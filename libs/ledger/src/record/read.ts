@@ -10,7 +10,7 @@ export function itemOf(record: StoredRecord, clock: LedgerClock): Item {
   try {
     if (record.topic.startsWith('events.')) return eventItem(record, clock);
     if (record.topic === 'results') return resultItem(record);
-    return letterItem(record, 'bug', headerOf(record, 'x-dlq-code') ?? 'record.dead_lettered', headerOf(record, 'x-dlq-reason') ?? 'no reason was given');
+    return letterItem(originOf(record), 'bug', headerOf(record, 'x-dlq-code') ?? 'record.dead_lettered', headerOf(record, 'x-dlq-reason') ?? 'no reason was given');
   } catch (error) {
     const known = error instanceof TrunklineError ? error : RecordFailed.from(error, String(error));
     return letterItem(record, known.definition.class, known.code, known.detail);
@@ -36,6 +36,15 @@ function letterItem(record: StoredRecord, errorClass: Parameters<typeof letterOf
   return { kind: 'letter', organisationId, runId: null, letter: letterOfRecord(record, { organisationId, class: errorClass, code, message }) };
 }
 
+/** The record as it stood where its consumer met it: a redrive goes there, and a second copy on `dead-letters` is the same letter. */
+function originOf(record: StoredRecord): StoredRecord {
+  const [topic, partition, offset, appendedAtMs] = ['x-dlq-topic', 'x-dlq-partition', 'x-dlq-offset', 'x-dlq-appended-at'].map((name) => headerOf(record, name) ?? '');
+  if (!topic || !/^\d{1,9}$/.test(partition ?? '') || !/^\d{1,18}$/.test(offset ?? '')) return record;
+  const isTimed = /^\d{1,15}(?:\.\d+)?$/.test(appendedAtMs ?? '');
+  return { ...record, topic, partition: Number(partition), offset: BigInt(offset ?? 0), appendedAtMs: isTimed ? Number(appendedAtMs) : record.appendedAtMs };
+}
+
+/** The last of its name: what a consumer adds stands behind what the sender may have written. */
 function headerOf(record: StoredRecord, name: string): string | null {
-  return record.headers.find(([candidate]) => candidate === name)?.[1].toString('utf8') ?? null;
+  return record.headers.findLast(([candidate]) => candidate === name)?.[1].toString('utf8') ?? null;
 }

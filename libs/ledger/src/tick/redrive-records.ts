@@ -2,6 +2,11 @@ import type { EventLog, Header } from '@trunkline/event-log';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import { decodeHeaders, firstAppendedHeader, letterIdHeader } from '../flush/letter.js';
 
+interface Letter {
+  readonly organisationId: string;
+  readonly id: string;
+}
+
 interface LetterRow {
   readonly organisation_id: string;
   readonly id: string;
@@ -12,12 +17,11 @@ interface LetterRow {
   readonly record_headers: Buffer | null;
 }
 
-/** Sends dead-lettered records back to their topics as they were; two headers name the letter they came from and when they were first appended, so that the plan stays the one of that time (delivery §3). */
-export async function redriveRecords(databases: Pick<Databases, 'system'>, eventLog: Pick<EventLog, 'append'>, letters: readonly { readonly organisationId: string; readonly id: string }[]): Promise<void> {
+/** Sends dead-lettered records back to their topics as they were; two headers name the letter they came from and when they were first appended, so that the plan stays the one of that time (delivery §3). A letter the log does not take stays open, and due again after its lease. */
+export async function redriveRecords(databases: Pick<Databases, 'system'>, eventLog: Pick<EventLog, 'append'>, letters: readonly Letter[], report: (error: unknown, act: string) => void): Promise<void> {
   if (letters.length === 0) return;
-  const keys = JSON.stringify(letters.map(({ organisationId, id }) => ({ organisation_id: organisationId, id })));
-  const organisations = letters.map((letter) => letter.organisationId);
-  const rows = await inOrganisations(databases, organisations, async (client) => {
+  const keys = keysOf(letters);
+  const rows = await inOrganisations(databases, letters.map((letter) => letter.organisationId), async (client) => {
     const found = await client.query<LetterRow>(
       `select l.organisation_id, l.id, l.topic, (extract(epoch from l.appended_at) * 1000)::float8 as appended_at_ms, l.record_key, l.record_value, l.record_headers
         from json_to_recordset($1::json) k(organisation_id uuid, id uuid) join dead_letters l on l.organisation_id = k.organisation_id and l.id = k.id where l.topic is not null`,
@@ -25,14 +29,36 @@ export async function redriveRecords(databases: Pick<Databases, 'system'>, event
     );
     return found.rows;
   });
-  for (const [topic, group] of Map.groupBy(rows, (row) => row.topic)) await eventLog.append(topic, group.map((row) => ({ key: row.record_key, value: row.record_value, headers: headersOf(row) })));
-  await inOrganisations(databases, organisations, async (client) => {
+  const refused = new Set<string>();
+  await Promise.all(rows.map(async (row) => {
+    try {
+      await eventLog.append(row.topic, [{ key: row.record_key, value: row.record_value, headers: headersOf(row) }]);
+    } catch (error) {
+      refused.add(nameOf(row.organisation_id, row.id));
+      report(error, `sending dead letter ${row.id} back to ${row.topic}`);
+    }
+  }));
+  const taken = letters.filter(({ organisationId, id }) => !refused.has(nameOf(organisationId, id)));
+  if (taken.length > 0) await close(databases, taken);
+}
+
+async function close(databases: Pick<Databases, 'system'>, letters: readonly Letter[]): Promise<void> {
+  const keys = keysOf(letters);
+  await inOrganisations(databases, letters.map((letter) => letter.organisationId), async (client) => {
     await client.query(
       `update dead_letters l set closed_at = clock_timestamp(), closed_because = 'redriven' from json_to_recordset($1::json) k(organisation_id uuid, id uuid) where l.organisation_id = k.organisation_id and l.id = k.id and l.closed_at is null`,
       [keys],
     );
     await client.query(`delete from due_work d using json_to_recordset($1::json) k(organisation_id uuid, id uuid) where d.organisation_id = k.organisation_id and d.run_id = k.id and d.kind = 'record'`, [keys]);
   });
+}
+
+function keysOf(letters: readonly Letter[]): string {
+  return JSON.stringify(letters.map(({ organisationId, id }) => ({ organisation_id: organisationId, id })));
+}
+
+function nameOf(organisationId: string, id: string): string {
+  return `${organisationId}/${id}`;
 }
 
 function headersOf(row: LetterRow): Header[] {

@@ -2,20 +2,28 @@ import type { StepProgress } from '@trunkline/chain';
 import type { EventLog } from '@trunkline/event-log';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { LedgerClock } from '../clock.js';
+import { dispatchName as nameOf } from '../flush/command.js';
 import type { SweepItem } from '../flush/item.js';
 import type { OutboxItem } from '../flush/write.js';
 import type { RunKey } from '../flush/load.js';
 import { itemsOf } from '../outbox.js';
 import { decodeRun, keyOf } from '../run-row.js';
 
+interface Dispatch {
+  readonly id: string;
+  readonly commands: readonly OutboxItem[];
+}
+
 export interface Overdue {
-  readonly dispatchIds: readonly string[];
+  readonly dispatches: readonly Dispatch[];
   readonly items: readonly SweepItem[];
 }
 
-/** One flush is one dispatch, so this many flushes a second can be swept. */
-export const dispatchesAtOnce = 500;
-const none: Overdue = { dispatchIds: [], items: [] };
+/** Each has up to a flush of commands; a full hundred is followed by the next at once. */
+export const dispatchesAtOnce = 100;
+/** Steps looked up in one query. */
+const keysAtOnce = 5_000;
+const none: Overdue = { dispatches: [], items: [] };
 
 /** Dispatches whose time is over and whose steps are still `sent`, once `results` has been read past that time: an answer may lie unread until then (delivery §8). */
 export async function findOverdue(databases: Pick<Databases, 'system'>, eventLog: Pick<EventLog, 'lag'>, group: string, clock: LedgerClock, leaseMs: number): Promise<Overdue> {
@@ -28,19 +36,22 @@ export async function findOverdue(databases: Pick<Databases, 'system'>, eventLog
       where d.id = o.id returning d.id, d.items`,
     [leaseMs, newest],
   );
-  const items = rows.flatMap((row) => itemsOf(row.items)).filter((item) => item.k === 'execute');
-  return { dispatchIds: rows.map((row) => row.id), items: await stillSent(databases, items) };
+  const dispatches = rows.map(({ id, items }) => ({ id, commands: itemsOf(items).filter((item) => item.k === 'execute') }));
+  return { dispatches, items: await stillSent(databases, dispatches.flatMap(({ commands }) => commands)) };
 }
 
+/** Records of which nobody knows how old they are may be any age. */
 async function isReadPast(eventLog: Pick<EventLog, 'lag'>, group: string, clock: LedgerClock, timeMs: number): Promise<boolean> {
   const lags = await eventLog.lag(group);
-  return lags.every((lag) => lag.topic !== 'results' || lag.oldestUnreadAtMs === null || clock.fromLogMs(lag.oldestUnreadAtMs) > timeMs + clock.errorMs);
+  return lags.every((lag) => lag.topic !== 'results' || lag.lag <= 0n || (lag.oldestUnreadAtMs !== null && clock.fromLogMs(lag.oldestUnreadAtMs) > timeMs + clock.errorMs));
 }
 
 /** Reads only how the steps stand, and only of runs that have not ended: nearly all have. */
 async function stillSent(databases: Pick<Databases, 'system'>, items: readonly OutboxItem[]): Promise<readonly SweepItem[]> {
-  if (items.length === 0) return [];
-  const runs = await readOpenSteps(databases, items.map((item) => ({ organisationId: item.o, runId: item.r })));
+  const runs = new Map<string, readonly StepProgress[]>();
+  for (let start = 0; start < items.length; start += keysAtOnce) {
+    for (const [key, steps] of await readOpenSteps(databases, items.slice(start, start + keysAtOnce).map((item) => ({ organisationId: item.o, runId: item.r })))) runs.set(key, steps);
+  }
   return items.flatMap((item): SweepItem[] => {
     const step = runs.get(keyOf({ organisationId: item.o, runId: item.r }))?.find((candidate) => candidate.id === item.s);
     const isOverdue = step?.state === 'sent' && step.dispatch === item.d;
@@ -58,6 +69,11 @@ export async function readOpenSteps(databases: Pick<Databases, 'system'>, keys: 
   return new Map(rows.map((row) => [keyOf({ organisationId: row.organisation_id, runId: row.run_id }), decodeRun('running', 0, row.steps, '').steps]));
 }
 
-export async function forgetDispatches(databases: Pick<Databases, 'system'>, ids: readonly string[]): Promise<void> {
+/** A step that could not be swept keeps its dispatch: the row is what brings the sweeper back to it. */
+export async function forgetSwept(databases: Pick<Databases, 'system'>, { dispatches, items }: Overdue): Promise<void> {
+  const swept = new Set(items.map(nameOf));
+  const left = items.length === 0 ? [] : await stillSent(databases, dispatches.flatMap(({ commands }) => commands.filter((item) => swept.has(nameOf({ runId: item.r, stepId: item.s, dispatch: item.d })))));
+  const kept = new Set(left.map(nameOf));
+  const ids = dispatches.filter(({ commands }) => !commands.some((item) => kept.has(nameOf({ runId: item.r, stepId: item.s, dispatch: item.d })))).map(({ id }) => id);
   if (ids.length > 0) await databases.system.query('delete from dispatches where id = any ($1::uuid[])', [ids]);
 }
