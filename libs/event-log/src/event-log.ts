@@ -11,7 +11,7 @@ export interface EventLogOptions extends Partial<ConsumptionTuning> {
 /** The port over a driver. */
 export function createEventLog(driver: LogDriver, { timing = systemTiming, ...tuning }: EventLogOptions = {}): EventLog {
   const settings: ConsumptionTuning = {
-    commitIntervalMs: 200,
+    commitIntervalMs: 50,
     gapLimit: 10_000,
     waitingBytesLimit: 16 * 1024 * 1024,
     revokeWaitMs: 5_000,
