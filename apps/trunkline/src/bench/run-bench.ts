@@ -52,7 +52,7 @@ export async function runBench(options: BenchOptions): Promise<number> {
 /** Holds the ledger against the providers' journals, over everything this bench sent. */
 async function verify(platform: BenchedPlatform, databases: Databases, measured: Measured): Promise<BenchResult['verdict']> {
   const view = new LedgerView(databases, demoOrganisation.id);
-  const [steps, { states }, missing] = await Promise.all([view.steps((stepId) => stepId), view.standing(), view.missing(measured.accepted)]);
+  const [steps, { states }, missing] = await Promise.all([view.steps(), view.standing(), view.missing(measured.accepted)]);
   const journals = Object.fromEntries(await Promise.all(platform.simulators.map(async ({ provider, dataDir }) => [provider, await readJournal(dataDir)] as const)));
   const found = judge(journals, steps, demoProviders, missing);
   for (const problem of [...found.lost, ...found.duplicates, ...found.outOfOrder].slice(0, 10)) say(problem);

@@ -1,6 +1,8 @@
+import { effectKeyOf } from '@trunkline/contracts';
 import { unendedStepStates, type RunState, type StepState } from '@trunkline/chain';
 import { inTenant, type Databases } from '@trunkline/storage';
 import type { DrawnRun } from './run-line.js';
+import { demoChain } from './seed.js';
 import type { LedgerStep } from './verdict.js';
 
 interface RunRow {
@@ -10,6 +12,11 @@ interface RunRow {
   readonly state: RunState;
   readonly steps: string;
   readonly planned_us: string;
+  readonly source: string;
+  readonly root_run_id: string;
+  readonly root_accepted_ms: number;
+  readonly chain_version: number;
+  readonly has_replays: boolean;
   readonly accepted_at: Date;
   readonly finished_at: Date | null;
 }
@@ -48,10 +55,49 @@ export class LedgerView {
     return rows.map(({ id }) => id);
   }
 
-  /** Every step of every run, in planning order. */
-  async steps(providerOf: (stepId: string) => string): Promise<readonly LedgerStep[]> {
-    const rows = await this.runs('');
-    return rows.flatMap((run) => stepsOf(run).map((step): LedgerStep => ({ organisationId: this.organisationId, runId: run.run_id, eventId: run.event_id, subject: run.subject, planned: Number(run.planned_us), provider: providerOf(step.id), state: step.state, isOrdered: providerOf(step.id) === 'techone' })));
+  /** Every step of every run of the demo's chain, in planning order; runs of a chain that somebody has changed are theirs to judge. */
+  async steps(): Promise<readonly LedgerStep[]> {
+    const actions = new Map(demoChain(true).map((step) => [step.id, step.action]));
+    const rows = await this.runs('and chain_version = 1');
+    return rows.flatMap((run) => stepsOf(run).map((step): LedgerStep => ({
+      organisationId: this.organisationId,
+      runId: run.run_id,
+      eventId: run.event_id,
+      subject: run.subject,
+      planned: Number(run.planned_us),
+      provider: step.id,
+      state: step.state,
+      reference: effectKeyOf(this.organisationId, run.root_run_id, run.root_accepted_ms, step.id, actions.get(step.id) ?? ''),
+      isToldByContent: isOurFeed(run.source) && !run.has_replays && run.root_run_id === run.run_id,
+      isOrdered: step.id === 'techone',
+    })));
+  }
+
+  /** Runs among these that were planned after `since`: the others had been published before. */
+  async newRuns(runIds: readonly string[], since: Date): Promise<readonly string[]> {
+    const rows = await this.read<{ run_id: string }>('select run_id from runs where organisation_id = $1 and run_id = any($2::uuid[]) and accepted_at >= $3', [runIds, since]);
+    return rows.map((row) => row.run_id);
+  }
+
+  async stepStates(runIds: readonly string[]): Promise<Standing['states']> {
+    const rows = await this.read<{ state: StepState; count: string }>(`select step->>'state' as state, count(*) as count from runs, jsonb_array_elements(steps::jsonb) step where organisation_id = $1 and run_id = any($2::uuid[]) group by 1`, [runIds]);
+    return Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)]));
+  }
+
+  /** What has waited for more than three seconds, and why. */
+  async held(): Promise<readonly { readonly stepId: string; readonly state: StepState; readonly reason: string | null; readonly count: number }[]> {
+    const rows = await this.read<{ id: string; state: StepState; reason: string | null; count: string }>(
+      `select step->>'id' as id, step->>'state' as state, coalesce(step->>'reason', g.reason, case when i.paused then 'paused' end) as reason, count(*) as count
+       from runs r cross join jsonb_array_elements(r.steps::jsonb) step
+       join chain_versions c on c.organisation_id = r.organisation_id and c.event_type = r.chain_event_type and c.assistant_id = r.chain_assistant_id and c.version = r.chain_version
+       cross join lateral (select planned->>'integrationId' as integration_id from jsonb_array_elements(c.steps) planned where planned->>'id' = step->>'id') p
+       left join integrations i on i.organisation_id = r.organisation_id and i.id::text = p.integration_id
+       left join gates g on g.organisation_id = r.organisation_id and g.integration_id::text = p.integration_id and g.open_at > clock_timestamp()
+       where r.organisation_id = $1 and r.state in ('running', 'parked') and r.accepted_at < clock_timestamp() - interval '3 seconds' and step->>'state' in ('ready', 'deferred', 'unknown', 'parked')
+       group by 1, 2, 3 order by 1, 2`,
+      [],
+    );
+    return rows.map(({ id, state, reason, count }) => ({ stepId: id, state, reason, count: Number(count) }));
   }
 
   /** From acceptance to the end, sorted, of the runs named. */
@@ -91,12 +137,17 @@ export class LedgerView {
   }
 
   private runs(more: string, values: readonly unknown[] = []): Promise<readonly RunRow[]> {
-    return this.read<RunRow>(`select run_id, event_id, run_events.subject, state, steps, (extract(epoch from planned_at) * 1000000)::bigint as planned_us, accepted_at, finished_at from runs join run_events using (organisation_id, run_id) where organisation_id = $1 ${more}`, values);
+    return this.read<RunRow>(`select run_id, event_id, run_events.subject, state, steps, (extract(epoch from planned_at) * 1000000)::bigint as planned_us, run_events.source, root_run_id, round(extract(epoch from root_accepted_at) * 1000)::float8 as root_accepted_ms, chain_version, has_replays, accepted_at, finished_at from runs join run_events using (organisation_id, run_id) where organisation_id = $1 ${more}`, values);
   }
 
   private async read<Row>(sql: string, values: readonly unknown[]): Promise<readonly Row[]> {
     return inTenant(this.databases, this.organisationId, async (client) => (await client.query(sql, [this.organisationId, ...values])).rows as Row[]);
   }
+}
+
+/** Sources whose ids are unique among themselves and stand in the texts. */
+function isOurFeed(source: string): boolean {
+  return source.startsWith('/demo/') || source.startsWith('/bench');
 }
 
 function stepsOf(run: Pick<RunRow, 'steps'>): readonly (StepRow & Readonly<Record<string, unknown>>)[] {

@@ -6,13 +6,13 @@ import { startConnector as startErp } from '@trunkline/app-connector-erp';
 import { startGateway } from '@trunkline/app-gateway';
 import { startSyncLedger } from '@trunkline/app-sync-ledger';
 import { topics } from '@trunkline/contracts';
-import { startPostgres } from '@trunkline/local-services';
 import { openEventLog } from '@trunkline/service';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import getPort, { portNumbers } from 'get-port';
 import type { DevFile } from '../client/target.js';
 import { openBroker } from './broker.js';
+import { openDatabase } from './database.js';
 import type { Closing } from './closing.js';
 import type { DevOptions } from './options.js';
 import { defaultPorts } from './ports.js';
@@ -58,14 +58,6 @@ export async function startPlatform(options: DevOptions, folder: string, closing
     `Health and metrics: ${gateway.opsUrl} (/healthz, /readyz, /metrics). Log: ${join(folder, 'trunkline.log')}`,
   ];
   return { folder, dev, databases, simulators, notes, startConsumers: gateway.startConsumers };
-}
-
-async function openDatabase(folder: string, closing: Closing, onProgress: Say): Promise<string> {
-  const given = process.env['DATABASE_URL'];
-  if (given !== undefined) return given;
-  const server = await startPostgres({ dataDir: join(folder, 'pg'), port: defaultPorts.database, onProgress });
-  closing.add('database', () => server.stop());
-  return server.url;
 }
 
 async function startSimulators(secrets: DemoSecrets, folder: string, { limits, latencyMs }: { readonly limits: string; readonly latencyMs: number | undefined }, closing: Closing, onProgress: Say): Promise<readonly RunningSimulator[]> {

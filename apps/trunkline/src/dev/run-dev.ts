@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Api } from '../client/api.js';
-import { exitCodes } from '../client/failure.js';
+import { CommandUsage, exitCodes } from '../client/failure.js';
 import { say } from '../client/output.js';
 import { stateFolder, writeDevFile } from '../client/target.js';
 import { trickle } from '../feed/trickle.js';
 import { summaryBox } from './box.js';
 import { Closing } from './closing.js';
-import { drawFinishedRuns } from './draw.js';
+import { drawRuns } from './draw.js';
 import { LedgerView } from './ledger-view.js';
 import { lockState } from './lock.js';
 import type { DevOptions } from './options.js';
@@ -22,6 +23,8 @@ const eventSource = '/demo/myla311';
 
 /** Runs the platform until Ctrl-C, or until a replay asked to exit; answers with the exit status. */
 export async function runDev(options: DevOptions): Promise<number> {
+  if (options.exit && options.replay === undefined) throw CommandUsage.because('--exit goes with --replay');
+  if (options.file !== undefined && !existsSync(options.file)) throw CommandUsage.because(`--file ${options.file}: there is no such file`);
   const folder = stateFolder();
   const closing = new Closing();
   const stopping = new AbortController();
@@ -61,9 +64,8 @@ async function feed(options: DevOptions, platform: RunningPlatform, signal: Abor
       if (options.exit || signal.aborted) return status;
       say('The platform stays open; Ctrl-C stops it.');
     }
-    const drawing = drawFinishedRuns(view, signal);
-    if (options.replay === undefined) await trickle(api, { file, source: eventSource, perSecond: options.rate, from: readPosition(platform.folder), signal, onPublished: (count) => writePosition(platform.folder, count) });
-    await drawing;
+    const feeding = options.replay !== undefined ? Promise.resolve() : trickle(api, { file, source: eventSource, perSecond: options.rate, from: readPosition(platform.folder), signal, onPublished: (count) => writePosition(platform.folder, count) });
+    await Promise.all([drawRuns(view, signal), feeding]);
     return status;
   } finally {
     await api.close();

@@ -7,11 +7,11 @@ let seq = 0;
 
 function effect(provider: string, eventId: string, atMs: number, more: Partial<JournalEntry> = {}): JournalEntry {
   seq += 1;
-  return { seq, at: new Date(atMs).toISOString(), provider, operation: 'write', method: 'POST', path: '/', kind: 'created', recordType: recordTypes[provider] ?? '', recordId: `${provider}-${seq}`, requestId: 'r', effectReference: `ref-${provider}-${eventId}`, body: { text: `Request ${eventId}: …` }, ...more };
+  return { seq, at: new Date(atMs).toISOString(), provider, operation: 'write', method: 'POST', path: '/', kind: 'created', recordType: recordTypes[provider] ?? '', recordId: `${provider}-${seq}`, requestId: 'r', effectReference: `ref-${provider}-${eventId}`, body: { text: `Request ${eventId}: a light is out` }, ...more };
 }
 
 function steps(eventId: string, planned: number, subject: string | null = null, state = 'done'): LedgerStep[] {
-  return chain.map((provider) => ({ organisationId: 'o', runId: `run-${eventId}`, eventId, subject, planned, provider, state, isOrdered: provider === 'techone' }));
+  return chain.map((provider) => ({ organisationId: 'o', runId: `run-${eventId}`, eventId, subject, planned, provider, state, reference: `ref-${provider}-${eventId}`, isToldByContent: true, isOrdered: provider === 'techone' }));
 }
 
 function allEffects(eventId: string, atMs: number): Record<string, JournalEntry[]> {
@@ -34,9 +34,21 @@ describe('the verdict over journals and ledger', () => {
     expect(judge(journals, steps('1', 1), chain, []).duplicates).toHaveLength(1);
   });
 
+  it('takes two events of one id, from two sources, for what they are', () => {
+    const mine = steps('call-1', 1);
+    const others = steps('call-1', 2).map((step) => ({ ...step, runId: 'run-other', reference: `other-${step.provider}`, isToldByContent: false }));
+    const journals = allEffects('call-1', 100);
+    for (const step of others) journals[step.provider]?.push(effect(step.provider, 'call-1', 200, { effectReference: step.reference, body: { text: 'Somebody else’s text' } }));
+    expect(judge(journals, [...mine, ...others], chain, [])).toEqual({ effects: 6, lost: [], duplicates: [], outOfOrder: [] });
+  });
+
+  it('reads ids with spaces, quotes and colons', () => {
+    expect(judge(allEffects('urn:x: "1"', 100), steps('urn:x: "1"', 1), chain, [])).toMatchObject({ lost: [], duplicates: [] });
+  });
+
   it('tells a double by reference although the content differs', () => {
     const journals = allEffects('1', 100);
-    journals['techone']?.push(effect('techone', '1', 200, { body: { text: 'Request 7: …' } }));
+    journals['techone']?.push(effect('techone', '1', 200, { body: { text: 'Request 7: a light is out' } }));
     expect(judge(journals, steps('1', 1), chain, []).duplicates).toEqual([expect.stringContaining('reference ref-techone-1 2 times')]);
   });
 

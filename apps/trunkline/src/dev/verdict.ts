@@ -13,6 +13,10 @@ export interface LedgerStep {
   readonly planned: number;
   readonly provider: string;
   readonly state: string;
+  /** Our reference at the provider: the step's effect key. */
+  readonly reference: string;
+  /** Does what was written name this event and no other? Not so for events of other sources, which may share ids, and for replays that were to write again. */
+  readonly isToldByContent: boolean;
   /** Does this step promise the order of its subject? */
   readonly isOrdered: boolean;
 }
@@ -26,7 +30,7 @@ export interface Verdict {
 
 interface Effect {
   readonly provider: string;
-  readonly eventId: string;
+  readonly eventId: string | null;
   readonly reference: string | null;
   readonly recordId: string;
   readonly atMs: number;
@@ -34,30 +38,44 @@ interface Effect {
 }
 
 /**
- * Holds the ledger against the providers' own journals, over their whole life. Lost: a step is done, or an event accepted, and no effect is there.
- * Doubled: more than one record for an event (by what the record says) or for a reference. Out of order: a step's effect before its predecessor's,
- * or two effects of one subject against planning order.
+ * Holds the ledger against the providers' own journals, over their whole life. Lost: a step is done, or an event accepted, and no effect is there, by our reference or by what was written.
+ * Doubled: more than one record for a reference or for an event. Out of order: a step's effect before its predecessor's, or two effects of one subject against planning order.
  */
 export function judge(journals: Readonly<Record<string, readonly JournalEntry[]>>, steps: readonly LedgerStep[], chain: readonly string[], acceptedWithoutRun: readonly string[]): Verdict {
-  const effects = Object.entries(journals).flatMap(([provider, entries]) => effectsOf(provider, entries));
-  const found = new Map(effects.map((effect) => [`${effect.provider} ${effect.eventId}`, effect]));
-  const lost = steps.filter((step) => step.state === 'done' && !found.has(`${step.provider} ${step.eventId}`)).map((step) => `${step.provider} has nothing of event ${step.eventId} (run ${step.runId})`);
+  const known = new Set(steps.filter((step) => step.isToldByContent).map((step) => step.eventId));
+  const effects = Object.entries(journals).flatMap(([provider, entries]) => effectsOf(provider, entries, known));
+  const byReference = new Map(effects.map((effect) => [`${effect.provider} ${effect.reference}`, effect]));
+  const contents = new Set(effects.map((effect) => `${effect.provider} ${effect.eventId}`));
+  const isFound = (step: LedgerStep): boolean => byReference.has(`${step.provider} ${step.reference}`) && (!step.isToldByContent || contents.has(`${step.provider} ${step.eventId}`));
+  const lost = steps.filter((step) => step.state === 'done' && !isFound(step)).map((step) => `${step.provider} has nothing of event ${step.eventId} (run ${step.runId})`);
   return {
     effects: effects.length,
     lost: [...lost, ...acceptedWithoutRun.map((id) => `event ${id} was accepted and has no run`)],
     duplicates: [...doubled(effects, (effect) => effect.eventId, 'event'), ...doubled(effects, (effect) => effect.reference, 'reference')],
-    outOfOrder: [...againstChain(found, steps, chain), ...againstPlanning(found, steps)],
+    outOfOrder: [...againstChain(byReference, steps, chain), ...againstPlanning(byReference, steps)],
   };
 }
 
-function effectsOf(provider: string, entries: readonly JournalEntry[]): readonly Effect[] {
+function effectsOf(provider: string, entries: readonly JournalEntry[], known: ReadonlySet<string>): readonly Effect[] {
   const created = entries.filter((entry) => entry.recordType === effectRecords[provider] && entry.kind === 'created');
-  return created.map((entry) => ({ provider, eventId: eventIdIn(entry.body), reference: entry.effectReference ?? null, recordId: entry.recordId, atMs: Date.parse(entry.at), seq: entry.seq }));
+  return created.map((entry) => ({ provider, eventId: eventIdIn(entry.body, known), reference: entry.effectReference ?? null, recordId: entry.recordId, atMs: Date.parse(entry.at), seq: entry.seq }));
 }
 
-/** The demo's mappings begin each text with `Request <event id>:`; that is the business content by which doubles are told, whatever our references say. */
-export function eventIdIn(body: unknown): string {
-  return /Request ([^\s:"]+):/.exec(JSON.stringify(body))?.[1] ?? '(no event id)';
+/** The demo's mappings begin a text with `Request <event id>: `; that is the business content by which effects are told, whatever our references say. An id may hold anything, a colon too. */
+export function eventIdIn(body: unknown, known: ReadonlySet<string>): string | null {
+  for (const text of textsIn(body)) {
+    if (!text.startsWith('Request ')) continue;
+    for (let end = text.indexOf(': '); end >= 0; end = text.indexOf(': ', end + 1)) {
+      const id = text.slice('Request '.length, end);
+      if (known.has(id)) return id;
+    }
+  }
+  return null;
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 function doubled(effects: readonly Effect[], by: (effect: Effect) => string | null, what: string): readonly string[] {
@@ -72,35 +90,29 @@ function doubled(effects: readonly Effect[], by: (effect: Effect) => string | nu
 }
 
 function againstChain(found: ReadonlyMap<string, Effect>, steps: readonly LedgerStep[], chain: readonly string[]): readonly string[] {
-  const problems: string[] = [];
-  for (const eventId of new Set(steps.map((step) => step.eventId))) {
-    for (const [index, provider] of chain.entries()) {
-      const effect = found.get(`${provider} ${eventId}`);
-      const before = index === 0 ? undefined : found.get(`${chain[index - 1]} ${eventId}`);
-      if (effect !== undefined && index > 0 && (before === undefined || before.atMs > effect.atMs)) problems.push(`event ${eventId}: ${provider} was written before ${chain[index - 1]}`);
-    }
-  }
-  return problems;
+  return [...Map.groupBy(steps, (step) => step.runId).values()].flatMap((ofRun) => {
+    const inOrder = chain.flatMap((provider) => ofRun.filter((step) => step.provider === provider));
+    return inOrder.flatMap((step, index) => {
+      const before = inOrder[index - 1];
+      const effect = found.get(`${step.provider} ${step.reference}`);
+      if (before === undefined || effect === undefined) return [];
+      const earlier = found.get(`${before.provider} ${before.reference}`);
+      return earlier === undefined || earlier.atMs > effect.atMs ? [`event ${step.eventId}: ${step.provider} was written before ${before.provider}`] : [];
+    });
+  });
 }
 
 function againstPlanning(found: ReadonlyMap<string, Effect>, steps: readonly LedgerStep[]): readonly string[] {
-  const bySubject = new Map<string, LedgerStep[]>();
-  for (const step of steps) {
-    if (!step.isOrdered || step.subject === null || !found.has(`${step.provider} ${step.eventId}`)) continue;
-    const key = `${step.organisationId} ${step.provider} ${step.subject}`;
-    bySubject.set(key, [...(bySubject.get(key) ?? []), step]);
-  }
+  const ordered = steps.filter((step) => step.isOrdered && step.subject !== null && found.has(`${step.provider} ${step.reference}`));
+  const bySubject = Map.groupBy(ordered, (step) => `${step.organisationId} ${step.provider} ${step.subject}`);
   return [...bySubject.values()].flatMap((ofSubject) => inversions(found, ofSubject.toSorted((one, other) => one.planned - other.planned)));
 }
 
 function inversions(found: ReadonlyMap<string, Effect>, ofSubject: readonly LedgerStep[]): readonly string[] {
-  const problems: string[] = [];
-  for (const [index, step] of ofSubject.entries()) {
+  return ofSubject.flatMap((step, index) => {
     const before = ofSubject[index - 1];
-    if (before === undefined) continue;
-    const effect = found.get(`${step.provider} ${step.eventId}`);
-    const earlier = found.get(`${before.provider} ${before.eventId}`);
-    if (effect !== undefined && earlier !== undefined && effect.seq < earlier.seq) problems.push(`${step.provider}: event ${step.eventId} overtook ${before.eventId} of the same subject`);
-  }
-  return problems;
+    const effect = found.get(`${step.provider} ${step.reference}`);
+    const earlier = before === undefined ? undefined : found.get(`${before.provider} ${before.reference}`);
+    return before !== undefined && effect !== undefined && earlier !== undefined && effect.seq < earlier.seq ? [`${step.provider}: event ${step.eventId} overtook ${before.eventId} of the same subject`] : [];
+  });
 }

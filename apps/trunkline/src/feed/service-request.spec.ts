@@ -38,4 +38,9 @@ describe('a service request becomes an event', () => {
   it('refuses a file that is no CSV with its name', async () => {
     await expect(read('SRNumber,"Created\nDate')).rejects.toMatchObject({ code: 'command.usage' });
   });
+
+  it.each(['/nonexistent/rows.csv', tmpdir()])('refuses %s in words', async (file) => {
+    const rows = readServiceRequests(file, () => undefined);
+    await expect(rows.next()).rejects.toMatchObject({ code: 'command.usage' });
+  });
 });

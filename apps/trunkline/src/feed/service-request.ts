@@ -19,7 +19,9 @@ export interface ContactEvent {
 
 /** Rows of a CSV file with a header line. A row without a request number cannot become an event and is given to `onUnusable` with its line. */
 export async function* readServiceRequests(file: string, onUnusable: (line: number, why: string) => void): AsyncGenerator<ServiceRequest> {
-  const rows = createReadStream(file).pipe(parse({ columns: true, relax_column_count: true, skip_empty_lines: true, bom: true, info: true, trim: true }));
+  const parser = parse({ columns: true, relax_column_count: true, skip_empty_lines: true, bom: true, info: true, trim: true });
+  // pipe() does not hand errors on: a folder or an unreadable file would end the process.
+  const rows = createReadStream(file).once('error', (error) => parser.destroy(error)).pipe(parser);
   try {
     for await (const { record, info } of rows as AsyncIterable<{ record: Record<string, string>; info: { lines: number } }>) {
       if (!record['SRNumber']) onUnusable(info.lines, 'it has no SRNumber');

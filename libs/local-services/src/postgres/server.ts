@@ -26,6 +26,8 @@ export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
   readonly dataDir: string;
+  /** Resolves when the process is gone, whoever ended it. */
+  readonly exited: Promise<void>;
   /** Fast shutdown; resolves when the process is gone. */
   stop(): Promise<void>;
   /** SIGKILL, as a crash would. */
@@ -48,6 +50,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     port,
     pid,
     dataDir: place.dataDir,
+    exited: gone,
     stop: () => Promise.race([endProcess(pid, ['SIGINT', 'SIGQUIT'], 10_000), gone]),
     kill: async () => {
       child.kill('SIGKILL');
