@@ -67,7 +67,7 @@ describe('the ledger as a service', () => {
     await start();
     const ids = Array.from({ length: 60 }, (_, index) => `event-${index}`);
     await log.append('events.escalation', ids.map((id) => {
-      const data = Buffer.from(JSON.stringify({ who: id }));
+      const data = Buffer.from(JSON.stringify({ conversation_id: id, reason: 'asked for', who: id }));
       return encodeEvent({ organisationId, id, source: '/test', type: 'escalation', subject: null, time: null, assistantId: null, data, digest: digestOf('escalation', null, data), traceparent: null });
     }));
     const done = async (): Promise<number> => (await owner.query<{ count: number }>(`select count(*)::int as count from runs where state = 'done'`)).rows[0]?.count ?? 0;

@@ -2,7 +2,7 @@ import { attributeProblem, dataProblem, decodeEvent, encodeEvent, nestingOf, rec
 import { digestOf } from './identity.js';
 
 const organisationId = '0a4b0c0d-0000-4000-8000-000000000001';
-const data = Buffer.from('{"summary":"a light is out"}');
+const data = Buffer.from('{"conversation_id":"1","summary":"a light is out"}');
 const event: AcceptedEvent = { organisationId, id: '1-1', source: '/calls', type: 'conversation_ended', subject: '6122 E MESA AVE, 90042', time: '2026-11-21T10:00:00Z', assistantId: null, data, digest: digestOf('conversation_ended', '6122 E MESA AVE, 90042', data), traceparent: null };
 
 describe('an event record', () => {
@@ -26,9 +26,28 @@ describe('an event record', () => {
     ['a null value', { ...encodeEvent(event), value: null }, 'the value is null'],
     ['a missing header', { ...encodeEvent(event), headers: encodeEvent(event).headers.filter(([name]) => name !== 'ce_id') }, 'header ce_id is missing'],
     ['an organisation that is no UUID', { ...encodeEvent(event), headers: [['ce_organisationid', Buffer.from("x' or 1=1")] as const, ...encodeEvent(event).headers] }, 'not a UUID'],
+    ['another CloudEvents version', { ...encodeEvent(event), headers: [['ce_specversion', Buffer.from('0.3')] as const, ...encodeEvent(event).headers] }, 'ce_specversion is not 1.0'],
+    ['data that does not fit the schema of its built-in type', encodeEvent({ ...event, data: Buffer.from('{"summary":"x"}') }), "data must have required property 'conversation_id'"],
+    ['the topic of another type', { ...encodeEvent(event), topic: 'events.low_score' }, 'belongs in events.conversation_ended'],
+    ['a custom type in the topic of a built-in one', { ...encodeEvent({ ...event, type: 'pothole' }), topic: 'events.escalation' }, 'belongs in events.custom'],
     ['data that is no JSON', { ...encodeEvent(event), value: Buffer.from('{') }, 'not JSON'],
   ])('with %s is refused in words', (_, record, why) => {
     expect(() => decodeEvent(record)).toThrow(why);
+  });
+});
+
+describe('the first append time of an event record', () => {
+  const letter = ['tl_dead_letter', Buffer.from('letter-1')] as const;
+  const including = (...headers: readonly (readonly [string, Buffer])[]) => ({ ...encodeEvent(event), headers: [...encodeEvent(event).headers, ...headers] });
+
+  it('is believed of a redriven dead letter, of no other producer', () => {
+    const first = ['tl_first_appended', Buffer.from('1700000000000')] as const;
+    expect(decodeEvent(including(first, letter)).firstAppendedAtMs).toBe(1_700_000_000_000);
+    expect(decodeEvent(including(first)).firstAppendedAtMs).toBeNull();
+  });
+
+  it('is a number or the record is refused', () => {
+    expect(() => decodeEvent(including(['tl_first_appended', Buffer.from('yesterday')], letter))).toThrow('not a whole number');
   });
 });
 

@@ -1,9 +1,13 @@
 import { defineError } from './error.js';
-import { isInstant } from './event-schema.js';
+import { eventDataProblem, isInstant } from './event-schema.js';
 import { headerReader, type RecordHeader } from './header.js';
 import { digestOf, hashOf, runIdOf } from './identity.js';
+import { eventTopicOf } from './topic.js';
 
 export const eventSchemaVersion = 1;
+/** A redriven dead letter carries both: when its record was appended first, and which letter it was. */
+const firstAppendedHeader = 'tl_first_appended';
+const letterIdHeader = 'tl_dead_letter';
 export const eventLimits = { eventBytes: 256 * 1024, bodyBytes: 1024 * 1024, attributeBytes: 1024, nesting: 64 } as const;
 
 /** An event that passed the gateway's checks (CloudEvents 1.0.2); data stays bytes from here on. */
@@ -60,12 +64,13 @@ export function encodeEvent(event: AcceptedEvent): { key: Buffer; value: Buffer;
 }
 
 /**
- * Reads a record of an `events.*` topic; direct producers write there too, so every attribute is checked as the gateway checks it.
- * `firstAppendedAtMs` is set where a redriven or mirrored record carries its first append time. Throws `event.unreadable`.
+ * Reads a record of an `events.*` topic; direct producers write there too, so everything is checked as the gateway checks it.
+ * `firstAppendedAtMs` is set where a redriven dead letter carries its first append time; in any other record it is what a producer says, and not believed. Throws `event.unreadable`.
  */
-export function decodeEvent(record: { readonly value: Buffer | null; readonly headers: readonly RecordHeader[] }): AcceptedEvent & { readonly firstAppendedAtMs: number | null } {
+export function decodeEvent(record: { readonly topic?: string; readonly value: Buffer | null; readonly headers: readonly RecordHeader[] }): AcceptedEvent & { readonly firstAppendedAtMs: number | null } {
   const headers = headerReader(record.headers, EventUnreadable);
   if (record.value === null) throw EventUnreadable.because('the value is null');
+  if (headers.text('ce_specversion') !== '1.0') throw EventUnreadable.because('ce_specversion is not 1.0');
   const organisationId = headers.text('ce_organisationid');
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(organisationId)) throw EventUnreadable.because('ce_organisationid is not a UUID');
   const event = {
@@ -80,10 +85,14 @@ export function decodeEvent(record: { readonly value: Buffer | null; readonly he
     data: record.value,
   };
   const digest = digestOf(event.type, event.subject, event.data);
-  const problem = attributeProblem(event) ?? dataProblem(event.data);
+  const problem = attributeProblem(event) ?? topicProblem(event.type, record.topic) ?? contentProblem(event.type, event.data);
   if (problem !== null) throw EventUnreadable.because(problem);
-  const first = headers.optional('tl_first_appended');
-  return { ...event, digest, firstAppendedAtMs: first === null ? null : Number(first) };
+  return { ...event, digest, firstAppendedAtMs: headers.optional(letterIdHeader) === null || headers.optional(firstAppendedHeader) === null ? null : headers.integer(firstAppendedHeader) };
+}
+
+/** Topics are consumed, retained and authorised by type: an event in the topic of another type would get around all three. */
+function topicProblem(type: string, topic: string | undefined): string | null {
+  return topic === undefined || topic === eventTopicOf(type) ? null : `type ${type} belongs in ${eventTopicOf(type)}, not in ${topic}`;
 }
 
 /** What is wrong with the context attributes, or null. Shared by the gateway and the ledger. */
@@ -105,17 +114,26 @@ export function attributeProblem(event: { readonly id: string; readonly source: 
   return null;
 }
 
-/** What is wrong with the data bytes, or null: size, nesting, JSON. Nesting is counted on the bytes, before anything recursive sees them. */
+/** What is wrong with the data bytes, or null: size, nesting, JSON. */
 export function dataProblem(data: Buffer): string | null {
-  if (data.length > eventLimits.eventBytes) return `data is larger than ${eventLimits.eventBytes} bytes`;
+  return readData(data).problem;
+}
+
+function contentProblem(type: string, data: Buffer): string | null {
+  const read = readData(data);
+  return read.problem ?? eventDataProblem(type, read.parsed);
+}
+
+/** Nesting is counted on the bytes, before anything recursive sees them. */
+function readData(data: Buffer): { readonly problem: string | null; readonly parsed?: unknown } {
+  if (data.length > eventLimits.eventBytes) return { problem: `data is larger than ${eventLimits.eventBytes} bytes` };
   const depth = nestingOf(data);
-  if (depth > eventLimits.nesting) return `data is nested ${depth} deep; ${eventLimits.nesting} is the most`;
+  if (depth > eventLimits.nesting) return { problem: `data is nested ${depth} deep; ${eventLimits.nesting} is the most` };
   try {
-    JSON.parse(data.toString('utf8'));
+    return { problem: null, parsed: JSON.parse(data.toString('utf8')) };
   } catch (error) {
-    return `data is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return { problem: `data is not JSON: ${error instanceof Error ? error.message : String(error)}` };
   }
-  return null;
 }
 
 /** Deepest nesting of arrays and objects in JSON text, without parsing it. */

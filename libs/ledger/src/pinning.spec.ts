@@ -40,7 +40,7 @@ describe('the plan of a run', () => {
   it('keeps the append time that a redriven record brings with it', async () => {
     const now = Date.now();
     const record = bench.record(bench.event('escalation', 'redriven'), now);
-    await bench.ledger().handleBatch([{ ...record, headers: [...record.headers, ['tl_first_appended', Buffer.from(String(now - 30_000))]] }]);
+    await bench.ledger().handleBatch([{ ...record, headers: [...record.headers, ['tl_dead_letter', Buffer.from('letter')], ['tl_first_appended', Buffer.from(String(now - 30_000))]] }]);
     expect(await bench.statesOf('redriven')).toEqual({ old: 'sent' });
   });
 

@@ -16,14 +16,15 @@ describe('a poisoned record', () => {
 
   const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
   const bodies: readonly [string, Buffer, boolean][] = [
-    ['an escaped NUL', Buffer.from('{"who":"a\\u0000b"}'), true],
-    ['a lone surrogate', Buffer.from('{"who":"\\ud800"}'), true],
-    ['1e999', Buffer.from('{"who":1e999}'), true],
-    ['a 400-digit integer', Buffer.from(`{"who":${'9'.repeat(400)}}`), true],
-    ['bytes that are not UTF-8', Buffer.concat([Buffer.from('{"who":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), true],
-    ['__proto__ keys', Buffer.from('{"who":"x","__proto__":{"polluted":true}}'), true],
+    ['an escaped NUL', Buffer.from('{"conversation_id":"c","who":"a\\u0000b"}'), true],
+    ['a lone surrogate', Buffer.from('{"conversation_id":"c","who":"\\ud800"}'), true],
+    ['1e999', Buffer.from('{"conversation_id":"c","who":1e999}'), true],
+    ['a 400-digit integer', Buffer.from(`{"conversation_id":"c","who":${'9'.repeat(400)}}`), true],
+    ['bytes that are not UTF-8', Buffer.concat([Buffer.from('{"conversation_id":"c","who":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), true],
+    ['__proto__ keys', Buffer.from('{"conversation_id":"c","who":"x","__proto__":{"polluted":true}}'), true],
     ['20,000-deep JSON', Buffer.from(deep), false],
     ['no JSON', Buffer.from('{"who":'), false],
+    ['data without what its type requires', Buffer.from('{"who":"x"}'), false],
   ];
 
   it.each(bodies)('%s in an event: kept byte for byte, run or dead letter', async (name, data, isTaken) => {

@@ -56,7 +56,7 @@ describe('what people ask of the ledger', () => {
     await bench.ledger().handleBatch([bench.answer(command, ok, { startedAtMs: Date.now(), durationMs: 41.6, httpStatus: 201, providerRequestId: 'req-7', method: 'POST', path: '/notes' })]);
     expect(await bench.verbs().showRun(bench.organisationId, runId)).toMatchObject({
       runId, rootRunId: runId, state: 'running', subject: 'Ana', chainVersion: 1,
-      event: { data: Buffer.from('{"n":1}') },
+      event: { data: bench.event('conversation_ended', 'shown', { n: 1 }).data },
       steps: [{ id: 'log', name: 'log', provider: 'bench', action: 'search', state: 'done', externalId: 'made', dispatch: 1 }, { id: 'job', state: 'sent' }, { id: 'push', state: 'waiting' }],
       attemptList: [{ stepId: 'log', dispatch: 1, kind: 'execute', outcome: 'ok', durationMs: 42, httpStatus: 201, providerRequestId: 'req-7' }],
     });
@@ -96,6 +96,17 @@ describe('what people ask of the ledger', () => {
     await bench.work([ledger]);
     expect(await bench.stateOf('redriven')).toBe('done');
     expect((await verbs.listDeadLetters(bench.organisationId, { limit: 5, isOpen: true })).items).toEqual([]);
+  });
+
+  it('says before a redrive which runs go to the end of the line of their subject', async () => {
+    const integration = await bench.integration();
+    await bench.chain('escalation', [stepOf('one', integration, 10, { ordering: 'subject' })]);
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'ordered', {}, 'Ana')), bench.record(bench.event('escalation', 'nobody'))]);
+    await run('unordered', 'Ana');
+    await ledger.handleBatch((await bench.sent()).map((command) => bench.answer(command, failed)));
+    const request = { filter: {}, perSecond: null, force: false };
+    expect(await bench.verbs().redrive(bench.organisationId, { ...request, dryRun: true })).toMatchObject({ matched: 3, redriven: 0, renumbered: 1 });
   });
 
   it('keeps the pace asked for', async () => {
@@ -195,6 +206,25 @@ describe('what people ask of the ledger', () => {
     await bench.work([ledger]);
     expect(await bench.query('select state from runs')).toEqual([{ state: 'done' }, { state: 'done' }]);
     expect(bench.commands.filter((command) => command.action !== 'upsert').map((command) => command.stepId)).toEqual(['log', 'job']);
+  });
+
+  it('a replay beside an old copy of the first run looks at the run as it is stored', async () => {
+    const due = (where: string, values: string) => bench.query(`update due_work set ${values} where run_id ${where}`, [bench.runIdOf('old copy')]);
+    await bench.query('update integrations set paused = true');
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('conversation_ended', 'old copy'))]);
+    const answer = await bench.verbs().replay(bench.organisationId, bench.runIdOf('old copy'), { version: 'pinned', fromStep: null, newEffects: false, dryRun: false, idempotencyKey: null });
+    await ledger.passes.due();
+    await due('= $1', `kind = 'turn', due_at = clock_timestamp()`);
+    await ledger.passes.due();
+    await bench.query('update integrations set paused = false');
+    await due('<> $1', `leased_until = clock_timestamp() + interval '1 hour'`);
+    await bench.ledger().passes.gates();
+    expect((await bench.sent()).map((command) => [command.runId, command.stepId])).toEqual([[bench.runIdOf('old copy'), 'log']]);
+    await due('<> $1', `leased_until = null, due_at = clock_timestamp() - interval '1 minute'`);
+    await bench.query(`insert into due_work (organisation_id, run_id, step_id, kind, integration_id, due_at) select organisation_id, $1, step_id, kind, integration_id, clock_timestamp() from due_work where run_id = $2`, [bench.runIdOf('old copy'), answer?.runId]);
+    await ledger.passes.gates();
+    expect(await bench.sent()).toEqual([]);
   });
 
   it('makes new effects only when asked, and starts from a step with what came before as recorded', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ActionFacts, Finding, Json, PlannedStep, StepOutcome } from '@trunkline/chain';
-import { commandTopicOf, decodeCommand, digestOf, encodeEvent, encodeResult, eventTopicOf, runIdOf, type AcceptedEvent, type Command, type StepResult } from '@trunkline/contracts';
+import { commandTopicOf, decodeCommand, digestOf, encodeEvent, encodeResult, eventTopicOf, isBuiltInEventType, runIdOf, type AcceptedEvent, type Command, type StepResult } from '@trunkline/contracts';
 import type { EventLog, LogRecord, PartitionLag, StoredRecord } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
@@ -47,6 +47,8 @@ export interface Bench {
 }
 
 const source = '/bench';
+/** What the built-in types ask for. */
+const soundData = { conversation_id: 'c-1', reason: 'asked for', contact: { phone: '030 1' }, knowledge_base_id: 'kb-1', score: 1, threshold: 2 };
 
 /** Paths `event.data.x` and `steps.name.y` are read, everything else stands for itself; a condition is a path that must be true. */
 const readPaths: CompileChain = (steps) => ({
@@ -141,7 +143,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       ...options,
     }),
     event(type, id, data = {}, subject = null) {
-      const bytes = Buffer.from(JSON.stringify(data));
+      const bytes = Buffer.from(JSON.stringify(isBuiltInEventType(type) && typeof data === 'object' && !Array.isArray(data) ? { ...soundData, ...data } : data));
       return { organisationId, id, source, type, subject, time: null, assistantId: null, data: bytes, digest: digestOf(type, subject, bytes), traceparent: null };
     },
     record: (event, appendedAtMs) => stored(eventTopicOf(event.type), encodeEvent(event), appendedAtMs),
