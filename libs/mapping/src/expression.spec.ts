@@ -48,6 +48,11 @@ describe('an expression', () => {
     ]);
   });
 
+  it.each(['constructor', '__proto__', 'hasOwnProperty', 'toString'])('reads beside a field named %s', (name) => {
+    const data: unknown = JSON.parse(`{"a": 1, "list": [{"${name}": "x", "b": "y"}], "${name}": "hello"}`);
+    expect(compileExpression('event.data.list[0].b').evaluate({ event: { data } })).toBe('y');
+  });
+
   it('says where a field is missing and how to allow for it', () => {
     expect(() => evaluate('event.data.missing')).toThrow(/No such key: missing; use has/);
   });

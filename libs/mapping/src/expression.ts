@@ -60,10 +60,24 @@ function evaluate(parsed: ParseResult, syntax: Syntax, context: Context): Json {
     const cause = error instanceof EvaluationError ? error : undefined;
     if (cause?.cause instanceof MappingError) throw cause.cause;
     const at = cause?.range?.start ?? null;
+    const plain = withoutConstructors(context);
+    if (plain !== context) return evaluate(parsed, syntax, plain);
     if (cause?.code === 'no_such_key') throw new MappingError('expression.missing', `${firstLine(error)}; use has(…) or default(…, …) where it may be missing`, at, error);
     throw new MappingError('expression.failed', firstLine(error), at, error);
   }
   return toJson(value, expressionLimits.resultBytes);
+}
+
+/** cel-js tells an object by its `constructor`, which a field of that name hides: such fields are left out, and an expression cannot read them. The same value where there is none. */
+function withoutConstructors<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items: unknown[] = value.map((item: unknown) => withoutConstructors(item));
+    return items.every((item, index) => item === value[index]) ? value : (items as Value);
+  }
+  const entries = Object.entries(value);
+  const kept = entries.filter(([name]) => name !== 'constructor').map(([name, item]) => [name, withoutConstructors(item as unknown)] as const);
+  return kept.length === entries.length && kept.every(([, item], index) => item === entries[index]?.[1]) ? value : (Object.fromEntries(kept) as Value);
 }
 
 /** Lists are bounded, and so is what loops over them may cost together: a scan of the data inside a loop inside a loop is measured in seconds, not nodes. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NoTarget } from './failure.js';
+import { CommandUsage, NoTarget } from './failure.js';
 
 /** Address and credentials of one simulator, for whoever wants to break it on purpose. */
 export interface SimulatorAddress {
@@ -46,11 +46,18 @@ export function readDevFile(): DevFile | null {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as DevFile) : null;
 }
 
+/** The API's paths are fixed: an address is scheme, host and port. */
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || url.pathname.replaceAll('/', '') !== '') throw CommandUsage.because(`TRUNKLINE_URL is ${JSON.stringify(text)}; it must be an address like https://trunkline.example.org, without a path`);
+  return url.origin;
+}
+
 /** TRUNKLINE_URL and TRUNKLINE_API_KEY first, else what a local `npm start` wrote. */
 export function findTarget(): Target {
   const url = process.env['TRUNKLINE_URL'];
   const apiKey = process.env['TRUNKLINE_API_KEY'];
-  if (url !== undefined && apiKey !== undefined) return { url: url.replace(/\/+$/, ''), apiKey, organisationId: process.env['TRUNKLINE_ORGANISATION'] ?? null };
+  if (url !== undefined && apiKey !== undefined) return { url: originOf(url), apiKey, organisationId: process.env['TRUNKLINE_ORGANISATION'] ?? null };
   if (url !== undefined || apiKey !== undefined) throw NoTarget.because(`only ${url === undefined ? 'TRUNKLINE_API_KEY' : 'TRUNKLINE_URL'} is set; both are needed`);
   const dev = readDevFile();
   if (dev === null) throw NoTarget.because(`${join(stateFolder(), 'dev.json')} does not exist and TRUNKLINE_URL is not set`);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { query } from '../client/api.js';
-import { exitCodes } from '../client/failure.js';
+import { CommandUsage, exitCodes } from '../client/failure.js';
 import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
 import { wholeNumber, withApi, withOutput, withPaging } from './options.js';
 
@@ -33,6 +33,7 @@ export function addDeadLetters(program: Command): void {
   withFilter(withOutput(letters.command('redrive')))
     .description('send them again: same run, next dispatch; the chain goes on where it stopped')
     .option('--id <id...>', 'only these')
+    .option('--all', 'every open one, where nothing else says which')
     .option('--dry-run', 'count and show a sample, send nothing')
     .option('--rate <per second>', 'pace', wholeNumber, 20)
     .option('--force', 'also those that came back three times')
@@ -51,7 +52,8 @@ function list({ output, limit, after, class: errorClass, integration, run, code 
   });
 }
 
-function redrive({ output, dryRun, rate, force, id, class: errorClass, integration, run, code }: Filter & { output: OutputFormat; dryRun?: boolean; rate: number; force?: boolean }): Promise<void> {
+function redrive({ output, dryRun, rate, force, all, id, class: errorClass, integration, run, code }: Filter & { output: OutputFormat; all?: boolean; dryRun?: boolean; rate: number; force?: boolean }): Promise<void> {
+  if (!all && !dryRun && [id, errorClass, integration, run, code].every((value) => value === undefined)) throw CommandUsage.because('say which: --id, --class, --code, --integration, --run, or --all (look first with --dry-run)');
   return withApi(async (api) => {
     const filter = { ids: id, class: errorClass, integration_id: integration, run_id: run, code };
     const { body } = await api.call<Redriven>('POST', '/api/dead-letters/redrive', { ...filter, dry_run: dryRun ?? false, per_second: rate, force: force ?? false });

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import type { DevOptions } from '../dev/options.js';
 import { defaultPorts } from '../dev/ports.js';
-import { wholeNumber } from './options.js';
+import { positiveNumber, wholeNumber } from './options.js';
 
 export function addDev(program: Command): void {
   program
     .command('dev')
     .description('the whole platform on this machine, with simulated providers and a demo organisation (what `npm start` runs)')
-    .option('--replay <rows>', 'replay that many real service requests as fast as they are accepted, then say what came of them', positive)
+    .option('--replay <rows>', 'replay that many real service requests as fast as they are accepted, then say what came of them', positiveNumber)
     .option('--exit', 'stop when the replay has ended; exit status 0 only if nothing was lost, doubled or out of order', false)
     .option('--file <rows.csv>', 'other rows than those that come along (columns as in apps/trunkline/data)')
     .addOption(new Option('--output <format>', 'json: the last line of stdout is one JSON object').choices(['table', 'json']).default('table'))
@@ -21,12 +21,6 @@ export function addDev(program: Command): void {
       const { runDev } = await import('../dev/run-dev.js');
       process.exitCode = await runDev(options);
     });
-}
-
-function positive(text: string): number {
-  const value = wholeNumber(text);
-  if (value === 0) throw new InvalidArgumentError('at least 1.');
-  return value;
 }
 
 function rate(text: string): number {

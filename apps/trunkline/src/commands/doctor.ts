@@ -6,6 +6,7 @@ import { kafkaRequirements } from '@trunkline/local-services';
 import { exitCodes } from '../client/failure.js';
 import { parseFormat, print, type OutputFormat } from '../client/output.js';
 import { readDevFile, stateFolder } from '../client/target.js';
+import { runningPlatform } from '../dev/lock.js';
 import { defaultPorts } from '../dev/ports.js';
 
 interface Finding {
@@ -50,7 +51,7 @@ async function ports(): Promise<readonly Finding[]> {
     Object.entries(defaultPorts).map(async ([name, port]): Promise<Finding> => {
       const isTaken = await answers('127.0.0.1', port);
       if (!isTaken) return { check: `port ${port} (${name})`, state: 'OK', found: 'free', fix: '' };
-      const isOurs = dev !== null && JSON.stringify(dev).includes(`:${port}`);
+      const isOurs = dev !== null && (JSON.stringify(dev).includes(`:${port}`) || name === 'operations') && runningPlatform(stateFolder()) !== null;
       return { check: `port ${port} (${name})`, state: isOurs ? 'OK' : 'note', found: isOurs ? 'used by Trunkline' : 'taken', fix: isOurs ? '' : 'nothing: the next free port is used and printed' };
     }),
   );

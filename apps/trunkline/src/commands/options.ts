@@ -27,3 +27,9 @@ export async function withApi<Result>(work: (api: Api, target: Target) => Promis
     await api.close();
   }
 }
+
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('at least 1.');
+  return value;
+}

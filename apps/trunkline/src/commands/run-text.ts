@@ -32,6 +32,14 @@ export interface AttemptView {
   readonly message?: string | null;
 }
 
+/** What a person can do about a wait that does not end by itself. */
+const waysOut: Readonly<Record<string, string>> = {
+  reconnect: 'the provider refused the credentials: npx --no trunkline integrations reconnect <integration>',
+  paused: 'npx --no trunkline integrations resume <integration>',
+  unknown: 'look at the provider, then: npx --no trunkline runs settle <run> <step> --outcome done|not_done',
+  ambiguous: 'several records fit; look at the provider, then: npx --no trunkline runs settle <run> <step> --outcome done --external-id <id>',
+};
+
 /** The timeline of one run, for a person: what happened, why it waits, and until when. */
 export function runText(run: RunView): string {
   const lines = [
@@ -47,7 +55,8 @@ export function runText(run: RunView): string {
 function stepLines(step: StepView): readonly string[] {
   const waits = [step.reason, step.due_at === null ? null : `until ${step.due_at}`].filter((part) => part !== null).join(', ');
   const head = `${step.state.padEnd(13)} ${step.name} (${step.provider} ${step.action})${step.external_id === null ? '' : ` → ${step.external_id}`}${waits === '' ? '' : `  ${waits}`}`;
-  return [head, ...step.attempts.map((attempt) => attemptLine(attempt))];
+  const wayOut = step.state === 'done' || step.reason === null ? undefined : waysOut[step.reason];
+  return [head, ...(wayOut === undefined ? [] : [`                → ${wayOut}`]), ...step.attempts.map((attempt) => attemptLine(attempt))];
 }
 
 function attemptLine(attempt: AttemptView): string {

@@ -15,7 +15,7 @@ interface ListOptions {
 
 interface ReplayOptions {
   readonly output: OutputFormat;
-  readonly plan: 'pinned' | 'current';
+  readonly version: 'pinned' | 'current';
   readonly from?: string;
   readonly newEffects?: boolean;
   readonly dryRun?: boolean;
@@ -53,7 +53,7 @@ export function addRuns(program: Command): void {
   withOutput(runs.command('replay'))
     .description('run the event again, as a new run linked to the old; what is already done is not written twice')
     .argument('<run>', 'run id')
-    .option('--plan <version>', 'the chain as it was (pinned) or as it is now (current)', 'pinned')
+    .addOption(new Option('--version <version>', 'the chain as it was (pinned) or as it is now (current)').choices(['pinned', 'current']).default('pinned'))
     .option('--from <step>', 'begin at this step')
     .option('--new-effects', 'write everything again, as if for the first time')
     .option('--dry-run', 'only say what would happen')
@@ -87,9 +87,9 @@ function list(options: ListOptions): Promise<void> {
   });
 }
 
-function replay(id: string, { output, plan, from, newEffects, dryRun }: ReplayOptions): Promise<void> {
+function replay(id: string, { output, version, from, newEffects, dryRun }: ReplayOptions): Promise<void> {
   return withApi(async (api) => {
-    const { body } = await api.call<Replayed>('POST', `/api/runs/${encodeURIComponent(id)}/replay`, { version: plan, from_step: from, new_effects: newEffects ?? false, dry_run: dryRun ?? false });
+    const { body } = await api.call<Replayed>('POST', `/api/runs/${encodeURIComponent(id)}/replay`, { version, from_step: from, new_effects: newEffects ?? false, dry_run: dryRun ?? false });
     printOne(body, output, () => replayText(body));
   });
 }

@@ -7,7 +7,7 @@ import type { Api } from '../client/api.js';
 import { ApiProblem, CommandUsage, exitCodes } from '../client/failure.js';
 import { printOne, say, write, type OutputFormat } from '../client/output.js';
 import { runText, type RunView } from './run-text.js';
-import { wholeNumber, withApi, withOutput } from './options.js';
+import { positiveNumber, wholeNumber, withApi, withOutput } from './options.js';
 
 interface SendOptions {
   readonly output: OutputFormat;
@@ -31,7 +31,7 @@ export function addSendEvent(program: Command): void {
     .option('--subject <subject>', 'who or what it is about')
     .option('--source <source>', 'where it comes from', '/trunkline/cli')
     .option('--id <id>', 'its id; the same source and id is the same event')
-    .option('--count <n>', 'how many', wholeNumber, 1)
+    .option('--count <n>', 'how many', positiveNumber, 1)
     .option('--rate <per second>', 'how fast, when many', wholeNumber, 10)
     .option('--wait', 'wait for the run to end, draw it, exit 0 only when it is done')
     .option('--timeout <seconds>', 'how long to wait', wholeNumber, 60)
