@@ -12,3 +12,5 @@ export type {
   AttemptView, CancelAnswer, DeadLetter, DeadLetterDetail, DeadLetterFilter, LedgerVerbs, Page, Redrive, RedriveAnswer, Replay, ReplayAnswer, RunDetail, RunFilter, RunSummary, SettleAnswer, StepView,
 } from './verbs/verbs.js';
 export { IntegrationNotFound, ReplayRefused, RunChanged, StepNotAsked } from './errors.js';
+export type { CountedStates } from './state-counts.js';
+export { StateCounts } from './state-counts.js';

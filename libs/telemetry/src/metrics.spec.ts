@@ -10,7 +10,7 @@ it('shows every figure under its name', async () => {
   metrics.providerCall('genesys', 'log_conversation', 'ok', 120);
   metrics.providerThrottled('genesys', '429');
   metrics.breaker('genesys', 'open');
-  metrics.gatesClosed('genesys', 'throttled', 1);
+  metrics.closedGates([{ provider: 'genesys', reason: 'throttled', count: 1 }]);
   metrics.stepsInState('waiting', 7);
   metrics.runsInState('done', 9);
   const { text, contentType } = await metrics.scrape();
@@ -60,4 +60,13 @@ it('counts what goes through an event log and reads its lag at the scrape', asyn
   expect(await consumer?.handleBatch([record, record])).toHaveLength(2);
   const { text } = await metrics.scrape();
   for (const line of ['in_records_total{topic="results"} 2', 'outcome="done"} 1', 'outcome="parked"} 1', 'lag_records{topic="results",group="ledger"} 4', 'oldest_age_seconds{topic="results",group="ledger"} 2.5']) expect(text).toContain(line);
+});
+
+it('forgets a closed gate once it is open', async () => {
+  const metrics = createMetrics();
+  metrics.closedGates([{ provider: 'techone', reason: 'paused', count: 2 }]);
+  metrics.closedGates([{ provider: 'genesys', reason: 'throttled', count: 1 }]);
+  const { text } = await metrics.scrape();
+  expect(text).not.toContain('provider="techone"');
+  expect(text).toContain('trunkline_gates_closed{provider="genesys",reason="throttled"} 1');
 });

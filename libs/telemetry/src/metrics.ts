@@ -12,8 +12,8 @@ export interface Metrics {
   providerCall(provider: string, action: string, outcome: string, durationMs: number): void;
   providerThrottled(provider: string, reason: string): void;
   breaker(provider: string, state: BreakerState): void;
-  /** How many gates of this provider are closed, by reason. */
-  gatesClosed(provider: string, reason: string, count: number): void;
+  /** All closed gates; what is not in the list is open. */
+  closedGates(gates: readonly { readonly provider: string; readonly reason: string; readonly count: number }[]): void;
   stepsInState(state: string, count: number): void;
   runsInState(state: string, count: number): void;
   /** Runs before each scrape, bounded in time; for figures that are read rather than counted. */
@@ -58,7 +58,11 @@ export function createMetrics({ processFigures = false, scrapeTimeoutMs = 3_000 
     providerCall: (provider, action, outcome, durationMs) => calls.observe({ provider, action, outcome }, durationMs / 1_000),
     providerThrottled: (provider, reason) => throttles.inc({ provider, reason }),
     breaker: (provider, state) => breakers.set({ provider }, { closed: 0, 'half-open': 0.5, open: 1 }[state]),
-    gatesClosed: (provider, reason, count) => gates.set({ provider, reason }, count),
+    closedGates: (closed) => {
+      // An opened gate must fall to nothing: an alarm would ring for ever.
+      gates.reset();
+      for (const { provider, reason, count } of closed) gates.set({ provider, reason }, count);
+    },
     stepsInState: (state, count) => steps.set({ state }, count),
     runsInState: (state, count) => runs.set({ state }, count),
     onScrape: (collect) => void collectors.push(collect),
