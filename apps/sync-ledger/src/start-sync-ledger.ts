@@ -1,7 +1,7 @@
 import { actionCatalogue } from '@trunkline/connectors';
 import type { EventLog } from '@trunkline/event-log';
-import { createLedger, type ActionCatalogue, type LedgerSettings } from '@trunkline/ledger';
-import { batchController, openEventLog, startConsumers, startOps, type Dependency, type RunningService } from '@trunkline/service';
+import { createLedger, StateCounts, type ActionCatalogue, type LedgerSettings } from '@trunkline/ledger';
+import { batchController, openEventLog, startConsumers, startConsumingService, type ConsumingService } from '@trunkline/service';
 import { openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
 import type { SyncLedgerConfig } from './config.js';
@@ -17,19 +17,14 @@ export interface SyncLedgerParts {
   readonly instance?: string;
 }
 
-export interface RunningSyncLedger extends RunningService {
-  readonly opsUrl: string;
-}
+export type RunningSyncLedger = ConsumingService;
 
+/** Starts also while database or broker are away: it waits for them, and `/readyz` names them. */
 export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedgerParts = {}): Promise<RunningSyncLedger> {
   const logger = parts.logger ?? createLogger({ app: 'sync-ledger' });
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
   const eventLog = parts.eventLog ?? meteredEventLog(openEventLog('sync-ledger', config, { databases, logger }), metrics);
-  const release = async (): Promise<void> => {
-    if (parts.eventLog === undefined) await eventLog.close();
-    if (parts.databases === undefined) await databases.close();
-  };
   const ledger = createLedger({
     databases,
     eventLog,
@@ -38,42 +33,28 @@ export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedge
     report: (error, act) => logger.warn({ err: error, act }, 'The ledger will try again'),
     ...(parts.instance && { instance: parts.instance }),
   });
+  const stateCounts = new StateCounts(databases);
   metrics.onScrape(async () => {
     const { gates, work } = await ledger.measure();
-    for (const { provider, reason, count } of gates) metrics.gatesClosed(provider, reason, count);
+    const counted = await stateCounts.read();
+    metrics.closedGates(gates);
+    for (const [state, count] of Object.entries(counted.runs)) metrics.runsInState(state, count);
+    for (const [state, count] of Object.entries(counted.steps)) metrics.stepsInState(state, count);
+    // Fresher than the count, where both know.
     for (const { state, count } of work) metrics.stepsInState(state, count);
   });
-  try {
-    await ledger.start();
-    const consumers = await startConsumers({ eventLog, topics: ledger.topics, logger, controllers: [batchController({ group: ledger.group, topics: ledger.topics, maxRecords: ledger.maxRecords }, (records) => ledger.handleBatch(records))] });
-    const ops = await startOps({ host: config.opsHost, port: config.opsPort, dependencies: [databaseOf(databases), ...consumers.strategy.dependencies()], metrics }).catch(async (error: unknown) => {
-      await consumers.stop(0);
-      throw error;
-    });
-    return {
-      opsUrl: ops.url,
-      stop: async (graceMs) => {
-        const endMs = performance.now() + graceMs;
-        ops.drain();
-        await consumers.stop(graceMs);
-        await ledger.stop(Math.max(0, endMs - performance.now()));
-        await release();
-        await ops.close();
-      },
-    };
-  } catch (error) {
-    await ledger.stop(0);
-    await release();
-    throw error;
-  }
-}
-
-function databaseOf(databases: Databases): Dependency {
-  return {
-    name: 'database',
-    check: async () => {
-      await databases.system.query('select 1');
-      return null;
+  return startConsumingService({
+    ops: { host: config.opsHost, port: config.opsPort },
+    databases,
+    eventLog,
+    metrics,
+    logger,
+    prepare: () => ledger.start(),
+    consume: () => startConsumers({ eventLog, topics: ledger.topics, logger, controllers: [batchController({ group: ledger.group, topics: ledger.topics, maxRecords: ledger.maxRecords }, (records) => ledger.handleBatch(records))] }),
+    finish: (graceMs) => ledger.stop(graceMs),
+    release: async () => {
+      if (parts.eventLog === undefined) await eventLog.close();
+      if (parts.databases === undefined) await databases.close();
     },
-  };
+  });
 }

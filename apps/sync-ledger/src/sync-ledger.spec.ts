@@ -77,6 +77,14 @@ describe('the ledger as a service', () => {
     expect((await owner.query('select 1 from runs where run_id = $1', [runIdOf(organisationId, '/test', 'event-7')])).rowCount).toBe(1);
   }, 60_000);
 
+  it('waits for a database that is away instead of ending, and can be stopped meanwhile', async () => {
+    const config = { opsHost: '127.0.0.1', opsPort: 0, databaseUrl: 'postgres://postgres@127.0.0.1:1/none', kafkaBrokers: [], keepRunsDays: 30, keepCallsDays: 14 };
+    const waiting = await startSyncLedger(config, { logger: createLogger({ app: 'test', level: 'silent' }) });
+    const answer = (await (await fetch(`${waiting.opsUrl}/readyz`)).json()) as { readonly ready: boolean; readonly missing: readonly { readonly name: string }[] };
+    expect(answer).toMatchObject({ ready: false, missing: expect.arrayContaining([expect.objectContaining({ name: 'database' }), expect.objectContaining({ name: 'consumers' })]) });
+    await waiting.stop(5_000);
+  }, 30_000);
+
   it('is ready, and says what it measures', async () => {
     const url = ledgers[0]?.opsUrl ?? '';
     await until(async () => (await fetch(`${url}/readyz`)).status === 200);

@@ -16,4 +16,6 @@ export type { EventLogStrategyOptions } from './consuming/event-log.strategy.js'
 export { EventLogStrategy } from './consuming/event-log.strategy.js';
 export type { ConsumersOptions, RunningConsumers } from './consuming/start-consumers.js';
 export { startConsumers } from './consuming/start-consumers.js';
+export type { ConsumingService, ConsumingServiceOptions } from './consuming/start-consuming-service.js';
+export { startConsumingService } from './consuming/start-consuming-service.js';
 export { ConfigInvalid, HandlerInvalid, OpsPortTaken, TopicUnhandled } from './errors.js';

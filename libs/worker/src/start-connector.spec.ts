@@ -24,3 +24,10 @@ it('is ready once it has joined its group, and stops within its time', async () 
   await running.stop(5_000);
 });
 
+it('waits for a database that is away instead of ending, and can be stopped meanwhile', async () => {
+  const running = await startConnector({ family: 'crm', providers: [] }, readConnectorConfig({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/none' }), { vault: testVault(), logger: createLogger({ app: 'spec', level: 'silent' }) });
+  const ready = await fetch(`${running.opsUrl}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(((await ready.json()) as { missing: { name: string }[] }).missing.map(({ name }) => name)).toEqual(expect.arrayContaining(['database', 'consumers']));
+  await running.stop(5_000);
+});

@@ -1,7 +1,7 @@
 import type { EventLog } from '@trunkline/event-log';
 import type { Provider } from '@trunkline/connectors';
 import type { Outbound } from '@trunkline/outbound';
-import { eventLogSchema, openEventLog, optional, port, readConfig, recordController, startConsumers, startOps, text, type Config, type RunningService } from '@trunkline/service';
+import { eventLogSchema, openEventLog, optional, port, readConfig, recordController, startConsumers, startConsumingService, text, type Config, type ConsumingService } from '@trunkline/service';
 import { openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
 import { createVault, loadMasterKeys, type Vault } from '@trunkline/vault';
@@ -39,10 +39,9 @@ export interface ConnectorParts {
   readonly workerId?: string;
 }
 
-export interface RunningConnector extends RunningService {
-  readonly opsUrl: string;
-}
+export type RunningConnector = ConsumingService;
 
+/** Starts also while database or broker are away: it waits for them, and `/readyz` names them. */
 export async function startConnector({ family, providers }: ConnectorApp, config: ConnectorConfig, parts: ConnectorParts = {}): Promise<RunningConnector> {
   const name = `connector-${family}`;
   const logger = parts.logger ?? createLogger({ app: name });
@@ -50,45 +49,25 @@ export async function startConnector({ family, providers }: ConnectorApp, config
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
   const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, { databases, logger }), metrics);
-  const release = async (): Promise<void> => {
-    if (parts.eventLog === undefined) await eventLog.close();
-    if (parts.databases === undefined) await databases.close();
-  };
   const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, ...(parts.outbound && { outbound: parts.outbound }), ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });
-  try {
-    await worker.start();
-    const { group, topics, maxInFlight } = worker;
-    const consumers = await startConsumers({ eventLog, topics, logger, controllers: [recordController({ group, topics, maxInFlight, orderingKey: (record) => worker.orderingKey(record) }, (record) => worker.handleRecord(record))] });
-    const consumption = consumers.strategy.consumption(group);
-    if (consumption !== undefined) worker.attach(consumption);
-    const ops = await startOps({ host: config.opsHost, port: config.opsPort, dependencies: [databaseOf(databases), ...consumers.strategy.dependencies()], metrics }).catch(async (error: unknown) => {
-      await consumers.stop(0);
-      throw error;
-    });
-    return {
-      opsUrl: ops.url,
-      stop: async (graceMs) => {
-        const endMs = performance.now() + graceMs;
-        ops.drain();
-        await consumers.stop(graceMs);
-        await worker.stop(Math.max(0, endMs - performance.now()));
-        await release();
-        await ops.close();
-      },
-    };
-  } catch (error) {
-    await worker.stop(0);
-    await release();
-    throw error;
-  }
-}
-
-function databaseOf(databases: Databases): { readonly name: string; check(): Promise<null> } {
-  return {
-    name: 'database',
-    check: async () => {
-      await databases.system.query('select 1');
-      return null;
+  const { group, topics, maxInFlight } = worker;
+  return startConsumingService({
+    ops: { host: config.opsHost, port: config.opsPort },
+    databases,
+    eventLog,
+    metrics,
+    logger,
+    prepare: () => worker.start(),
+    consume: async () => {
+      const consumers = await startConsumers({ eventLog, topics, logger, controllers: [recordController({ group, topics, maxInFlight, orderingKey: (record) => worker.orderingKey(record) }, (record) => worker.handleRecord(record))] });
+      const consumption = consumers.strategy.consumption(group);
+      if (consumption !== undefined) worker.attach(consumption);
+      return consumers;
     },
-  };
+    finish: (graceMs) => worker.stop(graceMs),
+    release: async () => {
+      if (parts.eventLog === undefined) await eventLog.close();
+      if (parts.databases === undefined) await databases.close();
+    },
+  });
 }
