@@ -89,7 +89,7 @@ const cachedBytes = 64 * 1024 * 1024;
 /** The part of Trunkline that decides: plans runs, advances them, and keeps every promise about what happens in between (P2, P4, P5, P8). */
 export function createLedger(options: LedgerOptions): Ledger {
   const settings = settingsFrom(options.settings);
-  const clock = options.clock ?? measuredClock(options.databases, () => (options.eventLog.driver === 'postgres' ? null : options.eventLog.clockOffsetMs()));
+  const clock = options.clock ?? measuredClock(options.databases, options.eventLog.driver === 'postgres' ? null : () => options.eventLog.clockOffsetMs());
   const report = options.report ?? (() => undefined);
   const random = options.random ?? Math.random;
   const surroundings: FlushSurroundings = {

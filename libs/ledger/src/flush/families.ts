@@ -8,6 +8,7 @@ interface Member {
   readonly run_id: string;
   readonly root_run_id: string;
   readonly state: RunState;
+  readonly rev: number;
   readonly steps: string;
   readonly carried: Buffer;
 }
@@ -31,19 +32,19 @@ export class Families {
     const parameter = JSON.stringify(roots.map(([, root]) => root));
     await client.query(`select 1 from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid) join runs r on r.organisation_id = k.organisation_id and r.run_id = k.run_id for update of r`, [parameter]);
     const { rows } = await client.query<Member>(
-      `select r.organisation_id, r.run_id, r.root_run_id, r.state, r.steps, r.carried from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
+      `select r.organisation_id, r.run_id, r.root_run_id, r.state, r.rev, r.steps, r.carried from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
         join runs r on r.organisation_id = k.organisation_id and r.run_id = k.run_id
        union all
-       select r.organisation_id, r.run_id, r.root_run_id, r.state, r.steps, r.carried from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
+       select r.organisation_id, r.run_id, r.root_run_id, r.state, r.rev, r.steps, r.carried from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid)
         join runs r on r.organisation_id = k.organisation_id and r.root_run_id = k.run_id and r.root_run_id <> r.run_id`,
       [parameter],
     );
     for (const decision of concerned) {
       const { row } = decision.loaded;
       const others = rows.filter((member) => member.organisation_id === row.organisationId && member.root_run_id === row.rootRunId && member.run_id !== row.runId);
-      // Of two members in one flush the earlier has not been written yet: it is looked at as it stands by then.
+      // Of two members in one flush the earlier has not been written yet: it is looked at as it stands by then, unless its copy here is old and will not be written.
       this.relatives.set(keyOf(decision), others.map((member) => {
-        const here = concerned.find((candidate) => candidate !== decision && candidate.runId === member.run_id && candidate.organisationId === member.organisation_id);
+        const here = concerned.find((candidate) => candidate !== decision && candidate.runId === member.run_id && candidate.organisationId === member.organisation_id && candidate.loaded.row.rev === member.rev);
         const stored = decodeRun(member.state, 0, member.steps, member.carried.toString('utf8'));
         return () => here?.run ?? stored;
       }));

@@ -2,6 +2,7 @@ import type { Plan, PlannedStep } from '@trunkline/chain';
 import type { PoolClient } from 'pg';
 import type { ChainRef } from '../run-row.js';
 import type { CompileChain, CompiledChain } from './compile.js';
+import { Recent } from './recent.js';
 
 export interface ChainKey {
   readonly organisationId: string;
@@ -27,14 +28,25 @@ interface VersionList {
  * Smaller than the 400 ms of the trigger by what the commit itself may take.
  */
 const visibleBeforeMs = 300;
+/** Senders name assistants freely, and every name has a list. */
+const mostLists = 10_000;
+const mostPinned = 2_000;
+/** Longer than a flush may take between reading and using. */
+const idleMs = 60_000;
 const noChain: ChainRef = { eventType: '', assistantId: '', version: 0 };
 
-/** Chain versions as this process has read them (P8). Versions never change, so those are kept; lists of versions age. */
+/** Chain versions as this process has read them (P8). Versions never change, so those are kept while they are used; lists of versions age. */
 export class ChainBook {
-  private readonly lists = new Map<string, VersionList>();
-  private readonly pinned = new Map<string, PinnedChain>();
+  private readonly lists: Recent<VersionList>;
+  private readonly pinned: Recent<PinnedChain>;
 
-  constructor(private readonly compile: CompileChain) {}
+  constructor(
+    private readonly compile: CompileChain,
+    monotonicMs: () => number = () => performance.now(),
+  ) {
+    this.lists = new Recent(mostLists, idleMs, monotonicMs);
+    this.pinned = new Recent(mostPinned, idleMs, monotonicMs);
+  }
 
   /** Whether the lists read for this key may miss a version that was in force at that time. */
   isStale(key: ChainKey, appendedAtMs: number, clockErrorMs: number): boolean {

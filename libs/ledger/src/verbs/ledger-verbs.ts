@@ -58,7 +58,7 @@ class Asking {
     const settings = settingsFrom(options.settings);
     this.around = {
       databases: options.databases,
-      clock: options.clock ?? measuredClock(options.databases, () => 0),
+      clock: options.clock ?? measuredClock(options.databases, null),
       random,
       newId: options.newId ?? randomUUID,
       instance: 'verbs',

@@ -18,10 +18,12 @@ export async function redrive(databases: Pick<Databases, 'system'>, organisation
     });
     const refusedIds = new Set(refused.map(({ id }) => id));
     const taken = letters.filter((letter) => !refusedIds.has(letter.id));
+    const renumbered = await countRenumbered(client, organisationId, taken);
     if (!request.dryRun) await makeDue(client, organisationId, taken, request.perSecond);
     return {
       matched: letters.length,
       redriven: request.dryRun ? 0 : taken.length,
+      renumbered,
       refused,
       byClass: Object.fromEntries([...Map.groupBy(letters, (letter) => letter.class)].map(([name, group]) => [name, group.length])),
       sample: letters.slice(0, sampleSize).map(letterView),
@@ -32,6 +34,17 @@ export async function redrive(databases: Pick<Databases, 'system'>, organisation
 function refusalOf(letter: LetterRow, isForced: boolean): string | null {
   if (letter.topic === null && (letter.run_id === null || letter.step_id === null)) return 'neither a step nor a record';
   return letter.times >= needsForce && !isForced ? `dead-lettered ${letter.times} times; use force` : null;
+}
+
+/** A redriven run has let go of its subjects; where its chain keeps their order, it comes behind what has arrived since. */
+async function countRenumbered(client: PoolClient, organisationId: string, letters: readonly LetterRow[]): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `select count(*)::int as count from runs r
+      join chain_versions c on c.organisation_id = r.organisation_id and c.event_type = r.chain_event_type and c.assistant_id = r.chain_assistant_id and c.version = r.chain_version
+      where r.organisation_id = $1 and r.run_id = any ($2::uuid[]) and r.subject_hash is not null and c.steps @> '[{"ordering": "subject"}]'`,
+    [organisationId, [...new Set(letters.flatMap((letter) => (letter.topic === null && letter.run_id !== null ? [letter.run_id] : [])))]],
+  );
+  return rows[0]?.count ?? 0;
 }
 
 /** A record goes back to its topic; a step's run is redriven as a whole, whichever of its letters was named. */

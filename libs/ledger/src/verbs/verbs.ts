@@ -151,6 +151,8 @@ export interface Redrive {
 export interface RedriveAnswer {
   readonly matched: number;
   readonly redriven: number;
+  /** Runs whose ordered steps get new numbers on their subjects: they go to the end of the line. */
+  readonly renumbered: number;
   readonly refused: readonly { readonly id: string; readonly reason: string }[];
   readonly byClass: Readonly<Record<string, number>>;
   readonly sample: readonly DeadLetter[];

@@ -38,10 +38,10 @@ export class DeadLettersController {
   @Post('redrive')
   @HttpCode(200)
   @Needs('execute')
-  @ApiOperation({ summary: 'Give dead-lettered steps another dispatch', description: 'Same run, same effect keys: repeating this request does nothing twice. With `dry_run` it only counts.' })
+  @ApiOperation({ summary: 'Give dead-lettered steps another dispatch', description: 'Same run, same effect keys: repeating this request does nothing twice. With `dry_run` it only counts; `renumbered` is how many runs go to the end of the line of their subject.' })
   async redrive(@Req() request: FastifyRequest, @Body() body: RedriveBody): Promise<unknown> {
     const answer = await this.verbs.redrive(holderOf(request).organisationId, { ids: body.ids, filter: { ...filterOf(body), isOpen: true }, dryRun: body.dry_run, perSecond: body.per_second ?? null, force: body.force });
-    return { dry_run: body.dry_run, matched: answer.matched, redriven: answer.redriven, refused: answer.refused, by_class: answer.byClass, sample: answer.sample.map(deadLetterView) };
+    return { dry_run: body.dry_run, matched: answer.matched, redriven: answer.redriven, renumbered: answer.renumbered, refused: answer.refused, by_class: answer.byClass, sample: answer.sample.map(deadLetterView) };
   }
 }
 
