@@ -8,7 +8,8 @@ describe('runs and steps by state', () => {
     bench = await openBench();
     const integration = await bench.integration();
     await bench.chain('conversation_ended', [stepOf('one', integration, 10), stepOf('two', integration, 20)]);
-    await bench.query(`insert into api_key_index (key_id, sha256, organisation_id) values ('counted', decode(repeat('00', 32), 'hex'), $1) on conflict do nothing`, [bench.organisationId]);
+    await bench.query(`insert into api_keys (organisation_id, key_id, name, prefix, scopes) values ($1, 'counted', 'counted', 'tl_counted', '{read}')`, [bench.organisationId]);
+    await bench.query(`insert into api_key_index (key_id, sha256, organisation_id) values ('counted', decode(repeat('00', 32), 'hex'), $1)`, [bench.organisationId]);
   }, 60_000);
 
   afterAll(() => bench?.close());
