@@ -1,4 +1,5 @@
 import CircuitBreaker from 'opossum';
+import { IdleEntries } from './idle-entries.js';
 import type { BreakerTuning, WorkerMetrics } from './ports.js';
 
 type Task<T> = () => Promise<{ readonly value: T; readonly isDown: boolean }>;
@@ -16,11 +17,16 @@ export type Guarded<T> = { readonly kind: 'called'; readonly value: T } | { read
 interface Held {
   readonly breaker: CircuitBreaker<[Task<unknown>], unknown>;
   openedAtMs: number;
+  usedAtMs: number;
 }
+
+/** Far beyond any counting window: such a breaker knows nothing. */
+const idleAfterMs = 15 * 60_000;
 
 /** One breaker per integration: when most calls fail, none is made for a while, then one is tried. */
 export class Breakers {
   private readonly held = new Map<string, Held>();
+  private readonly idle = new IdleEntries(this.held, ({ breaker, usedAtMs }, nowMs) => breaker.closed && nowMs - usedAtMs > idleAfterMs, (_name, { breaker }) => breaker.shutdown());
 
   constructor(
     private readonly tuning: BreakerTuning,
@@ -38,6 +44,7 @@ export class Breakers {
 
   async run<T>(integrationId: string, provider: string, task: Task<T>): Promise<Guarded<T>> {
     const held = this.of(integrationId, provider);
+    held.usedAtMs = this.nowMs();
     try {
       return { kind: 'called', value: (await held.breaker.fire(task)) as T };
     } catch (error) {
@@ -45,6 +52,10 @@ export class Breakers {
       if (error instanceof Error && 'code' in error && error.code === 'EOPENBREAKER') return { kind: 'open', untilMs: this.untilMs(held) };
       throw error;
     }
+  }
+
+  get size(): number {
+    return this.held.size;
   }
 
   stop(): void {
@@ -68,13 +79,14 @@ export class Breakers {
       // Our own mistakes say nothing about the provider.
       errorFilter: (error: unknown) => !(error instanceof ProviderDown),
     });
-    const held: Held = { breaker, openedAtMs: Number.NEGATIVE_INFINITY };
+    const held: Held = { breaker, openedAtMs: Number.NEGATIVE_INFINITY, usedAtMs: this.nowMs() };
     breaker.on('open', () => {
       held.openedAtMs = this.nowMs();
       this.metrics?.breaker(provider, 'open');
     });
     breaker.on('halfOpen', () => this.metrics?.breaker(provider, 'half-open'));
     breaker.on('close', () => this.metrics?.breaker(provider, 'closed'));
+    this.idle.sweep(this.nowMs());
     this.held.set(integrationId, held);
     return held;
   }

@@ -68,13 +68,19 @@ export class Budget {
     return this.windows.map((window) => ({ name: window.name, startsAtMs: nowMs - window.windowMs, used: window.used(nowMs), storedAtMs: nowMs }));
   }
 
-  /** What an earlier owner used counts as used when it was stored; of the time since then everything it could have used (delivery §5). */
-  inherit(stored: readonly StoredWindow[], nowMs: number): void {
+  /** Knows nothing that matters any more. */
+  isUnused(nowMs: number): boolean {
+    return this.closedUntilMs <= nowMs && this.windows.every((window) => window.used(nowMs) === 0);
+  }
+
+  /** What an earlier owner used counts as used when it was stored; of the time since then everything it could have used (delivery §5), unless that owner was this process. */
+  inherit(stored: readonly StoredWindow[], nowMs: number, isOwn = false): void {
     for (const window of this.windows) {
       const before = stored.find(({ name }) => name === window.name);
       if (before === undefined) continue;
       const sinceMs = Math.max(0, nowMs - before.storedAtMs);
       if (sinceMs < window.windowMs) window.count(before.used, before.storedAtMs);
+      if (isOwn) continue;
       const unseen = Math.min(window.calls, Math.ceil((window.calls * Math.min(sinceMs, window.windowMs)) / window.windowMs));
       const room = Math.max(0, window.calls - window.used(nowMs));
       window.spread(Math.min(unseen, room), nowMs - Math.min(sinceMs, window.windowMs), nowMs);

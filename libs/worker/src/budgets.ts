@@ -1,6 +1,7 @@
 import { callsOf, type Provider } from '@trunkline/connectors';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import { Budget, type Reservation, type StoredWindow } from './budget.js';
+import { IdleEntries } from './idle-entries.js';
 import { Places } from './places.js';
 import type { Integration } from './integrations.js';
 import type { WorkerLogger } from './ports.js';
@@ -8,6 +9,8 @@ import type { WorkerLogger } from './ports.js';
 const storeEveryMs = 1_000;
 /** After a pause this long somebody else may have used the budget meanwhile. */
 const readAgainAfterMs = 5_000;
+/** Then forgotten, once its windows are empty. */
+const idleAfterMs = 15 * 60_000;
 
 interface Held {
   readonly budget: Budget;
@@ -30,8 +33,10 @@ interface Row {
 /** One budget per integration. Commands are partitioned by integration, so one process owns each; what it used is stored every second for the next owner. */
 export class Budgets {
   private readonly held = new Map<string, Held>();
+  private readonly idle = new IdleEntries(this.held, ({ budget, places, isChanged, usedAtMs }, nowMs) => places.isFree && !isChanged && nowMs - usedAtMs > idleAfterMs && budget.isUnused(nowMs));
   private readonly reading = new Map<string, Promise<Held>>();
   private timer: NodeJS.Timeout | null = null;
+  private startedAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly databases: Databases,
@@ -40,7 +45,12 @@ export class Budgets {
     private readonly logger: WorkerLogger | undefined,
   ) {}
 
+  get size(): number {
+    return this.held.size;
+  }
+
   start(): void {
+    this.startedAtMs = this.nowMs();
     this.timer = setInterval(() => void this.store().catch((error: unknown) => this.logger?.warn({ err: error }, 'Used budgets cannot be stored; the next owner will assume more than was used')), storeEveryMs);
     this.timer.unref();
   }
@@ -93,8 +103,11 @@ export class Budgets {
       return before;
     }
     const budget = new Budget(windows);
-    budget.inherit(stored, this.nowMs());
+    // A name may have been another process's before this one started.
+    const isForgotten = stored.every(({ worker, storedAtMs }) => worker === this.worker && storedAtMs > this.startedAtMs);
+    budget.inherit(stored, this.nowMs(), isForgotten);
     const held: Held = { budget, places: before !== undefined && before.limits === limits ? before.places : new Places(places), limits, organisationId: integration.organisationId, integrationId: integration.id, usedAtMs: this.nowMs(), isChanged: true };
+    this.idle.sweep(this.nowMs());
     this.held.set(integration.id, held);
     return held;
   }

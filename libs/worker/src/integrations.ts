@@ -2,6 +2,7 @@ import { Connection, TokenCache, type Provider, type Send } from '@trunkline/con
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { CredentialsUnreadable } from './errors.js';
+import { IdleEntries } from './idle-entries.js';
 
 /** One integration as this process knows it. */
 export interface Integration {
@@ -44,6 +45,8 @@ export interface IntegrationsParts {
 /** Settings and decrypted credentials, in memory only; read again when old, when told so, or after the provider refused them. */
 export class Integrations {
   private readonly held = new Map<string, Held>();
+  /** Beyond this age nothing held is used any more; decrypted credentials do not stay in memory for longer. */
+  private readonly idle = new IdleEntries(this.held, ({ readAtMs }, nowMs) => nowMs - readAtMs > staleLifeMs, (name) => this.parts.tokens.forget(`${name}/`));
   private readonly reading = new Map<string, Promise<Found>>();
   private readonly providers: ReadonlyMap<string, Provider>;
 
@@ -59,6 +62,10 @@ export class Integrations {
     const reading = this.reading.get(name) ?? this.start(name, organisationId, id);
     if (held === undefined || ageMs > staleLifeMs) return reading;
     return reading.catch(() => held.found);
+  }
+
+  get size(): number {
+    return this.held.size;
   }
 
   /** The next command reads it again. */
@@ -82,6 +89,7 @@ export class Integrations {
     const before = this.held.get(name);
     const isSame = before !== undefined && row !== undefined && before.version === row.version && before.found.kind === 'found';
     const found = isSame ? before.found : this.open(organisationId, id, row);
+    this.idle.sweep(this.parts.monotonicMs());
     this.held.set(name, { found, version: row?.version ?? null, readAtMs: this.parts.monotonicMs() });
     return found;
   }

@@ -5,6 +5,10 @@ export class Places {
 
   constructor(private readonly most: number) {}
 
+  get isFree(): boolean {
+    return this.taken === 0;
+  }
+
   /** Answers with the function that gives the place back, or null when none got free in time. */
   take(maxWaitMs: number): Promise<(() => void) | null> {
     if (this.taken < this.most) {
