@@ -52,6 +52,57 @@ describe('gates that open again', () => {
     expect([other.figures().gates.map((gate) => gate.closedBecause), (await bench.sent()).length]).toEqual([['throttled'], 0]);
   });
 
+  it('stays closed for the longer of two throttles, whichever was said last and by whichever ledger', async () => {
+    await bench.chain('conversation_ended', [stepOf('one', integration, 10)]);
+    const [first, second] = [bench.ledger(), bench.ledger()];
+    await first.handleBatch([bench.record(bench.event('conversation_ended', 'long')), bench.record(bench.event('conversation_ended', 'short'))]);
+    const [long, short] = await bench.sent();
+    if (long === undefined || short === undefined) throw new Error('nothing was sent');
+    const untilMs = Date.now() + 3_600_000;
+    await first.handleBatch([bench.answer(long, { kind: 'throttled', untilMs, code: '429', message: '' })]);
+    await second.handleBatch([bench.answer(short, { kind: 'throttled', untilMs: Date.now() + 1_000, code: '429', message: '' })]);
+    expect(await bench.query('select reason, round(extract(epoch from open_at) * 1000)::float8 as open_at_ms from gates')).toEqual([{ reason: 'throttled', open_at_ms: untilMs }]);
+  });
+
+  it('lets nobody who comes later pass those who wait behind it', async () => {
+    const ledger = bench.ledger();
+    await bench.verbs().pause(bench.organisationId, integration);
+    await ledger.handleBatch([1, 2, 3].map((number) => bench.record(bench.event('escalation', `early ${number}`))));
+    await bench.verbs().resume(bench.organisationId, integration);
+    await ledger.handleBatch([bench.raw('config.changes', { key: Buffer.from(bench.organisationId) })]);
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'late'))]);
+    expect([ledger.figures().gates.map((gate) => gate.closedBecause), await bench.sent()]).toEqual([[null], []]);
+    await bench.work([ledger]);
+    const order = bench.commands.map((command) => command.runId);
+    expect([order.length, order.indexOf(bench.runIdOf('late'))]).toEqual([4, 3]);
+  });
+
+  it('has room again when another ledger has taken the answers', async () => {
+    const [sender, answering] = [bench.ledger(), bench.ledger()];
+    await sender.handleBatch(Array.from({ length: 6 }, (_, index) => bench.record(bench.event('escalation', `many ${index}`))));
+    const sent = await bench.sent();
+    expect(sent).toHaveLength(4);
+    await answering.handleBatch(sent.map((command) => bench.answer(command, { kind: 'ok', result: null, externalId: null })));
+    await bench.sent();
+    expect(sender.figures().gates.map((gate) => gate.inFlight)).toEqual([4]);
+    await sender.passes.recount();
+    expect(sender.figures().gates.map((gate) => gate.inFlight)).toEqual([0]);
+    await sender.passes.gates();
+    expect(await bench.sent()).toHaveLength(2);
+  });
+
+  it('gives up on what waits behind it max_wait after it could first have run, and never on what waits for its turn', async () => {
+    await bench.chain('low_score', [stepOf('one', integration, 10, { ordering: 'subject' })]);
+    const ledger = bench.ledger({ settings: { recountAfterMs: 0, maxWaitMs: 1_000 } });
+    await bench.verbs().pause(bench.organisationId, integration);
+    await ledger.handleBatch([bench.record(bench.event('low_score', 'head', {}, 'Ana')), bench.record(bench.event('low_score', 'behind', {}, 'Ana'))]);
+    const waits = await bench.query(`select kind, give_up_at is not null as gives_up, give_up_at <= clock_timestamp() + interval '1 second' as is_soon from due_work order by kind`);
+    expect(waits).toEqual([{ kind: 'gate', gives_up: true, is_soon: true }, { kind: 'turn', gives_up: false, is_soon: null }]);
+    await bench.query(`update due_work set give_up_at = give_up_at - interval '1 second'`);
+    await ledger.passes.due();
+    expect([await bench.statesOf('head'), await bench.statesOf('behind')]).toEqual([{ one: 'parked' }, { one: 'ready' }]);
+  });
+
   it('a resumed gate lets its steps through at once, whatever the throttle had spread them over', async () => {
     const ledger = bench.ledger();
     await ledger.handleBatch([bench.record(bench.event('escalation', 'resumed'))]);

@@ -65,6 +65,10 @@ describe('the outbox', () => {
     await ledger.handleBatch([bench.record(bench.event('conversation_ended', 'refused', { who: 'Ed' }))]);
     await bench.sent();
     expect(reports).toEqual(['Error: no broker']);
+    // Its own passes and flushes must not take it for sent either.
+    await ledger.passes.outbox();
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'no chain'))]);
+    expect(await bench.query(`select sent_at from dispatches where items like '%' || $1 || '%'`, [bench.runIdOf('refused')])).toEqual([{ sent_at: null }]);
     await aWhileAgo();
     expect(await bench.ledger().passes.outbox()).toBe(1);
   });
