@@ -49,11 +49,12 @@ export class TrunklineError extends Error {
   }
 }
 
-const registered = new Map<string, RegisteredError>();
+const registered = new Set<string>();
 
 /** Registers an error code once; a second registration of the same code is a mistake of ours and throws. */
 export function defineError(code: string, rest: Omit<ErrorDefinition, 'code'>): RegisteredError {
   if (registered.has(code)) throw new Error(`error code ${code} is registered twice`);
+  registered.add(code);
   const definition: ErrorDefinition = { code, ...rest };
   const error: RegisteredError = {
     ...definition,
@@ -61,11 +62,5 @@ export function defineError(code: string, rest: Omit<ErrorDefinition, 'code'>): 
     from: (cause, detail, facts) => new TrunklineError(definition, detail, facts, cause),
     matches: (candidate): candidate is TrunklineError => candidate instanceof TrunklineError && candidate.code === code,
   };
-  registered.set(code, error);
   return error;
-}
-
-/** Every code known to this process, for the documents and the error pages. */
-export function registeredErrors(): readonly ErrorDefinition[] {
-  return [...registered.values()].map(({ code, class: errorClass, http, title, fix }) => ({ code, class: errorClass, http, title, fix }));
 }

@@ -3,13 +3,13 @@ export { EventIdReused, EventInvalid, EventTooLarge, EventTypeUnknown, EventUnre
 export type { JsonSchema } from './event-schema.js';
 export { builtInEventSchemas, eventDataProblem, isBuiltInEventType, isInstant } from './event-schema.js';
 export type { ConfigChange } from './config-change.js';
-export { configChangeSchemaVersion, decodeConfigChange, encodeConfigChange } from './config-change.js';
+export { configChangeSchemaVersion, encodeConfigChange } from './config-change.js';
 export type { Command } from './command.js';
 export { CommandUnreadable, commandSchemaVersion, decodeCommand, encodeCommand } from './command.js';
 export type { ProviderCall, StepResult } from './result.js';
 export { ResultUnreadable, decodeResult, encodeResult, resultSchemaVersion } from './result.js';
 export type { ErrorClass, ErrorDefinition, RegisteredError } from './error.js';
-export { TrunklineError, defineError, registeredErrors } from './error.js';
+export { TrunklineError, defineError } from './error.js';
 export type { RecordHeader } from './header.js';
 export { digestOf, effectKeyOf, hashOf, runIdOf, subjectHashOf, uuidFrom } from './identity.js';
 export type { BuiltInEventType, ProviderFamily, Topic } from './topic.js';

@@ -37,5 +37,5 @@ export const topics: readonly Topic[] = [
   ...providerFamilies.map((family): Topic => ({ name: commandTopicOf(family), partitions: 6, retentionMs: 7 * day, key: 'integration', carries: 'command', summary: `Commands for the ${family} worker.` })),
   { name: resultsTopic, partitions: 6, retentionMs: 7 * day, key: 'run id', carries: 'result', summary: 'What each command came to.' },
   { name: deadLettersTopic, partitions: 1, retentionMs: 7 * day, key: 'as it was', carries: 'dead-letter', summary: 'Records nobody could process, with their original bytes and headers.' },
-  { name: configChangesTopic, partitions: 1, retentionMs: 7 * day, key: 'organisation', carries: 'config-change', summary: 'An integration, credential or chain has changed; caches drop what they hold of it.' },
+  { name: configChangesTopic, partitions: 1, retentionMs: 7 * day, key: 'organisation', carries: 'config-change', summary: 'An integration, credential or chain has changed; the ledger reads it again. Connector workers notice within 5 s by themselves.' },
 ];

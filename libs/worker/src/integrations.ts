@@ -42,7 +42,7 @@ export interface IntegrationsParts {
   readonly lifeMs: number;
 }
 
-/** Settings and decrypted credentials, in memory only; read again when old, when told so, or after the provider refused them. */
+/** Settings and decrypted credentials, in memory only; read again when old, or after the provider refused them. */
 export class Integrations {
   private readonly held = new Map<string, Held>();
   /** Beyond this age nothing held is used any more; decrypted credentials do not stay in memory for longer. */

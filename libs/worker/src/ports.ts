@@ -14,9 +14,6 @@ export interface WorkerMetrics {
   breaker(provider: string, state: 'closed' | 'half-open' | 'open'): void;
 }
 
-/** When this member of the group was last known to be one; null: it does not take part in a group. */
-export type Heartbeat = () => { readonly lastHeartbeatMs: number; readonly sessionTimeoutMs: number } | null;
-
 export interface WorkerOptions {
   readonly family: string;
   readonly providers: readonly Provider[];
@@ -37,6 +34,7 @@ export interface WorkerTuning {
   readonly handOverMs: number;
   /** How long a command may wait for the budget or a free place before it is given back. */
   readonly budgetWaitMs: number;
+  /** How late a changed setting or credential may be noticed: `config.changes` does not reach the workers, whose group would give each hint to one of them only. */
   readonly configLifeMs: number;
   readonly breaker: BreakerTuning;
 }

@@ -29,8 +29,6 @@ export interface Worker {
   start(): Promise<void>;
   /** The consumption that feeds this worker: without a recent heartbeat no call is started. */
   attach(consumption: Pick<Consumption, 'lastHeartbeatMs' | 'sessionTimeoutMs'>): void;
-  /** The integration has changed: its next command reads it again. */
-  forgetIntegration(organisationId: string, integrationId: string): void;
   /** After the consumption has stopped: waits for calls that were handed over. */
   stop(graceMs: number): Promise<void>;
 }
@@ -98,10 +96,6 @@ class FamilyWorker implements Worker {
 
   attach(consumption: Pick<Consumption, 'lastHeartbeatMs' | 'sessionTimeoutMs'>): void {
     this.heartbeat.attach(consumption);
-  }
-
-  forgetIntegration(organisationId: string, integrationId: string): void {
-    this.integrations.forget(organisationId, integrationId);
   }
 
   /** Order is kept within integration and subject; unordered commands do not wait for each other. */

@@ -40,7 +40,7 @@ const flows: Readonly<Record<Topic['carries'], { readonly from: string; readonly
   command: { from: 'sync-ledger', to: 'connector' },
   result: { from: 'connector', to: 'sync-ledger' },
   'dead-letter': { from: 'any', to: 'sync-ledger' },
-  'config-change': { from: 'gateway', to: 'any' },
+  'config-change': { from: 'gateway', to: 'sync-ledger' },
 };
 
 function operationsOf(topic: Topic): readonly (readonly [string, Document])[] {
