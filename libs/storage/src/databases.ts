@@ -24,7 +24,8 @@ export interface DatabasesOptions {
 /** Opens nothing yet: the first query connects, so a database that is away is met there and not here. */
 export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTimeoutMs = 5_000, onIdleConnectionLost }: DatabasesOptions = {}): Databases {
   const open = (role: Role, max: number): Pool => {
-    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs });
+    // Pipelined: statements that need no answer of the one before share its round trip. Only where `inOrganisations` is the one user of a connection.
+    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs, ...(role === 'app_system' ? { pipeline: true } : {}) });
     pool.on('error', (error) => onIdleConnectionLost?.(role, error));
     return pool;
   };

@@ -12,8 +12,16 @@ export async function inTenant<T>(databases: Pick<Databases, 'tenant'>, organisa
   return inTransaction(databases.tenant, 'app.org_id', [organisationId], work);
 }
 
-/** One transaction that sees exactly these organisations: those whose records are in the batch. `opening`: statements without parameters that begin it, at no round trip of their own. */
-export async function inOrganisations<T>(databases: Pick<Databases, 'system'>, organisationIds: readonly string[], work: Work<T>, opening = ''): Promise<T> {
+export interface Opening {
+  /** Statements without parameters that begin the transaction. */
+  readonly statements: string;
+}
+
+/**
+ * One transaction that sees exactly these organisations: those whose records are in the batch. With an `opening` the first statement of `work` does not wait for the beginning, which saves a round trip:
+ * only for work whose first statement is about tenant tables, where the policies refuse everything as long as nothing has begun.
+ */
+export async function inOrganisations<T>(databases: Pick<Databases, 'system'>, organisationIds: readonly string[], work: Work<T>, opening?: Opening): Promise<T> {
   return inTransaction(databases.system, 'app.org_ids', [...new Set(organisationIds)], work, opening);
 }
 
@@ -23,7 +31,7 @@ export function checkOrganisations(organisationIds: readonly string[]): void {
   if (wrong !== undefined || organisationIds.length === 0) throw OrganisationInvalid.because(wrong === undefined ? 'none was given' : `${JSON.stringify(wrong)} is not a UUID`);
 }
 
-async function inTransaction<T>(pool: Pool, setting: 'app.org_id' | 'app.org_ids', organisationIds: readonly string[], work: Work<T>, opening = ''): Promise<T> {
+async function inTransaction<T>(pool: Pool, setting: 'app.org_id' | 'app.org_ids', organisationIds: readonly string[], work: Work<T>, opening?: Opening): Promise<T> {
   checkOrganisations(organisationIds);
   let client: PoolClient;
   try {
@@ -38,12 +46,10 @@ async function inTransaction<T>(pool: Pool, setting: 'app.org_id' | 'app.org_ids
   // Without a listener a connection that dies between two queries of ours would end the process.
   client.on('error', onError);
   try {
-    // One statement without parameters: `checkOrganisations` has let nothing but UUIDs into the text. On a pipelined connection the work does not wait for it; were it refused, the policies would let nothing through.
-    const opened = client.query(`begin; set local ${setting} = '${organisationIds.join(',')}'; ${opening}`);
-    opened.catch(() => undefined);
-    if (setting === 'app.org_id') await opened;
+    const begun = begin(client, `begin; set local ${setting} = '${organisationIds.join(',')}'; ${opening?.statements ?? ''}`);
+    if (opening === undefined) await begun;
     const result = await work(client);
-    await opened;
+    await begun;
     await client.query('commit');
     return result;
   } catch (error) {
@@ -53,6 +59,13 @@ async function inTransaction<T>(pool: Pool, setting: 'app.org_id' | 'app.org_ids
     client.removeListener('error', onError);
     client.release(broken);
   }
+}
+
+/** One statement without parameters: `checkOrganisations` has let nothing but UUIDs into the text. Where it is refused the connection ends, before any answer to what was sent behind it is heard. */
+function begin(client: PoolClient, text: string): Promise<unknown> {
+  const begun = client.query(text);
+  begun.catch(() => client.connection.stream.destroy());
+  return begun;
 }
 
 /** A connection that cannot even roll back is given back as broken: the pool closes it and the server rolls back. */

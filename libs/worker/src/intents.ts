@@ -87,7 +87,7 @@ export class Intents {
       const isNew = new Set(inserted.map(rowName));
       const { rows } = await client.query<Row>(readIntents, columns);
       return [...inserted, ...rows.filter((row) => !isNew.has(rowName(row)))];
-    });
+    }, { statements: '' });
   }
 }
 

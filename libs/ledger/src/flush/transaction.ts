@@ -92,7 +92,7 @@ export class FlushTransaction {
   async run(): Promise<Committed> {
     const organisations = this.items.map((item) => item.organisationId);
     try {
-      return await inOrganisations(this.around.databases, organisations, (client) => this.work(client), planner);
+      return await inOrganisations(this.around.databases, organisations, (client) => this.work(client), { statements: planner });
     } catch (error) {
       this.admission.releaseAll();
       throw error;
