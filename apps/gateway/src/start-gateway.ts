@@ -67,10 +67,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
     (error, requestId) => logger.error({ err: error, requestId }, 'a request failed because of a mistake of ours'),
   );
   const connections = new Connections(application.getHttpServer());
-  // While the log cannot be asked the last answer stands; /readyz says that it is away.
-  const watching = setInterval(() => void backlog.refresh().catch(() => undefined), backlogEveryMs);
+  const endWatch = backlog.watch(backlogEveryMs);
   const release = async (): Promise<void> => {
-    clearInterval(watching);
+    endWatch();
     connections.end(closeWithinMs);
     await application.close();
     await topicsReady.stop();

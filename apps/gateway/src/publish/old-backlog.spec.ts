@@ -23,6 +23,22 @@ describe('a backlog that retention could overtake', () => {
     expect(alarms).toEqual([`${topic}/1`]);
   });
 
+  it('is known from the start on, as soon as the log can be asked', async () => {
+    const known = Promise.withResolvers<void>();
+    let asked = 0;
+    const lag = async (): Promise<PartitionLag[]> => {
+      asked += 1;
+      if (asked === 1) throw new Error('the log is away');
+      return partitions([null, 10 * day - 4 * day, null]);
+    };
+    const fresh = new OldBacklog({ log: { lag, clockOffsetMs: () => 0 }, group: 'ledger', nowMs: () => 10 * day, alarm: () => known.resolve() });
+    const end = fresh.watch(day, 1);
+    await known.promise;
+    end();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(fresh.holds(topic, keyOf(1))).toBe(true);
+  });
+
   it('lets them in again once the backlog is young', async () => {
     lags = partitions([null, 10 * day, null]);
     await backlog.refresh();

@@ -19,6 +19,21 @@ export class OldBacklog {
 
   constructor(private readonly options: OldBacklogOptions) {}
 
+  /** Looks at once, then every so often; while the log cannot be asked soon again, and the last answer stands. Answers with the function that ends it. */
+  watch(everyMs: number, retryMs = 1_000): () => void {
+    let isOver = false;
+    let timer: NodeJS.Timeout | undefined;
+    const look = async (): Promise<void> => {
+      const pauseMs = await this.refresh().then(() => everyMs, () => retryMs);
+      if (!isOver) timer = setTimeout(() => void look(), pauseMs);
+    };
+    void look();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }
+
   /** Read every half minute or so; nothing on the way of an event asks the log. */
   async refresh(): Promise<void> {
     const { log, group, nowMs, alarm } = this.options;
