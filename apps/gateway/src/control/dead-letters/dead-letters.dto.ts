@@ -1,6 +1,7 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsISO8601, IsNumber, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, IsArray, IsBoolean, IsISO8601, IsNumber, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { PageQuery } from '../page.dto.js';
 
 const asBoolean = Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value));
 
@@ -39,26 +40,12 @@ export class DeadLetterFilterFields {
   seen_before?: string;
 }
 
-export class DeadLettersQuery extends DeadLetterFilterFields {
+export class DeadLettersQuery extends IntersectionType(DeadLetterFilterFields, PageQuery) {
   @ApiPropertyOptional({ default: true, description: 'Only those neither redriven nor closed; false shows all.' })
   @IsOptional()
   @asBoolean
   @IsBoolean()
   open: boolean = true;
-
-  @ApiPropertyOptional({ minimum: 1, maximum: 500, default: 50 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(500)
-  limit: number = 50;
-
-  @ApiPropertyOptional({ description: '`next` of the page before.' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(500)
-  after?: string;
 }
 
 export class RedriveBody extends DeadLetterFilterFields {

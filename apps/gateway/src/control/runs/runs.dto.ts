@@ -1,9 +1,9 @@
 import { runStates, type RunState } from '@trunkline/chain';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsISO8601, IsOptional, IsString, IsUUID, Max, MaxLength, Min, MinLength } from 'class-validator';
+import { IsBoolean, IsIn, IsISO8601, IsOptional, IsString, IsUUID, MaxLength, MinLength } from 'class-validator';
+import { PageQuery } from '../page.dto.js';
 
-export class RunsQuery {
+export class RunsQuery extends PageQuery {
   @ApiPropertyOptional({ enum: runStates, description: 'Only runs in this state.' })
   @IsOptional()
   @IsIn(runStates)
@@ -35,20 +35,6 @@ export class RunsQuery {
   @IsOptional()
   @IsISO8601({ strict: true })
   accepted_before?: string;
-
-  @ApiPropertyOptional({ minimum: 1, maximum: 500, default: 50 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(500)
-  limit: number = 50;
-
-  @ApiPropertyOptional({ description: '`next` of the page before.' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(500)
-  after?: string;
 }
 
 export class ReplayBody {
