@@ -33,6 +33,17 @@ describe('two ledgers on one database', () => {
     expect(await bench.query(`select count(*)::int as count from attempts`)).toEqual([{ count: 120 }]);
   }, 60_000);
 
+  it('do not hand back a batch whose last repeat has taken everything', async () => {
+    await bench.chain('low_score', [stepOf('left', integration, 10), stepOf('right', integration, 10)]);
+    const [ledger, other] = [bench.ledger({ settings: { recountAfterMs: 0, conflictRepeats: 0 } }), bench.ledger()];
+    await ledger.handleBatch([bench.record(bench.event('low_score', 'contended'))]);
+    const [left, right] = (await bench.sent()).map((command) => bench.answer(command, { kind: 'ok', result: null, externalId: null }));
+    if (left === undefined || right === undefined) throw new Error('not both were sent');
+    await other.handleBatch([left]);
+    await ledger.handleBatch([right]);
+    expect(await bench.stateOf('contended')).toBe('done');
+  });
+
   it('take records dealt to them at random, some twice, and bring every run to its end with each command sent once', async () => {
     const ledgers = [bench.ledger(), bench.ledger()] as const;
     await bench.sent();
