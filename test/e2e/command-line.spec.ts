@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { commandLineOf } from '@trunkline/local-services';
 import { Platform } from '../support/platform.js';
 
 jest.setTimeout(120_000);
@@ -73,9 +74,11 @@ describe('the command line against a running platform', () => {
     const listed = await trunkline(['integrations', 'list', '--output', 'json']);
     const techone = (JSON.parse(listed.out) as { id: string; provider: string }[]).find((integration) => integration.provider === 'techone')?.id ?? '';
     expect((await trunkline(['integrations', 'pause', techone])).status).toBe(0);
-    const held = await trunkline([...event, '--wait', '--timeout', '3']);
-    expect(held).toMatchObject({ status: 1, out: expect.stringMatching(/ready\s+techone[^\n]*paused/) });
+    // A pause reaches every ledger within a second.
+    let held: Ran = { status: 0, out: '', err: '' };
+    await platform.until(async () => (held = await trunkline([...event, '--wait', '--timeout', '2'])).status === 1, 'an event being held', 20_000);
     expect((await trunkline(['integrations', 'resume', techone])).status).toBe(0);
+    expect(held.out).toMatch(/ready\s+techone[^\n]*paused/);
     const runId = /Run (\S+):/.exec(held.out)?.[1] ?? '';
     await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 20_000);
   });
@@ -92,6 +95,28 @@ describe('the command line against a running platform', () => {
     const replayed = await trunkline(['runs', 'replay', runId, '--output', 'json']);
     expect(replayed.status).toBe(0);
     expect(JSON.parse(replayed.out)).toMatchObject({ dry_run: false, run_id: expect.any(String) });
+  });
+
+  it('reconnects a revoked integration: held work says what to do, and goes on afterwards', async () => {
+    const dev = JSON.parse(readFileSync(join(state, 'dev.json'), 'utf8')) as { simulators: { salesforce: { url: string } } };
+    const control = (verb: string) => fetch(`${dev.simulators.salesforce.url}/_control/${verb}`, { method: 'POST', body: '{}' });
+    const listed = await trunkline(['integrations', 'list', '--output', 'json']);
+    const salesforce = (JSON.parse(listed.out) as { id: string; provider: string }[]).find((integration) => integration.provider === 'salesforce')?.id ?? '';
+    await control('revoke');
+    const held = await trunkline([...event, '--wait', '--timeout', '3']);
+    expect(held).toMatchObject({ status: 1, out: expect.stringContaining('integrations reconnect') });
+    await control('restore');
+    expect(await trunkline(['integrations', 'reconnect', salesforce])).toMatchObject({ status: 0, err: expect.stringContaining('Saved') });
+    const runId = /Run (\S+):/.exec(held.out)?.[1] ?? '';
+    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 30_000);
+  });
+
+  it('starts a killed database again, and what was accepted goes on', async () => {
+    const [pid] = platform.pids().filter((candidate) => commandLineOf(candidate)?.includes('postgres'));
+    process.kill(pid ?? 0, 'SIGKILL');
+    await platform.until(() => platform.output.includes('starting it again'), 'the database being started again', 20_000);
+    await platform.until(async () => (await trunkline([...event, '--wait'])).status === 0, 'an event being done again', 40_000);
+    expect(platform.output).not.toMatch(/\n\s+at /);
   });
 
   it('lists topics and lag', async () => {
@@ -112,6 +137,10 @@ describe('the command line against a running platform', () => {
     ['an event that is not valid', ['send-event', 'conversation_ended'], 2, 'GET /api/event-types'],
     ['an unknown event type', ['send-event', 'nonsense_happened'], 2, 'event.type_unknown'],
     ['a run that does not exist', ['runs', 'show', '00000000-0000-4000-8000-000000000000'], 3, '→'],
+    ['a file that is not there', ['dev', '--replay', '5', '--file', 'nofile.csv'], 2, 'no such file'],
+    ['--exit without --replay', ['dev', '--exit'], 2, '--replay'],
+    ['no event at all', ['send-event', 'conversation_ended', '--count', '0'], 2, 'at least 1'],
+    ['a redrive of everything by mistake', ['dead-letters', 'redrive'], 2, '--all'],
     ['a format nobody knows', ['runs', 'list', '--output', 'xml'], 2, 'ndjson'],
   ])('ends with the right status and the next thing to try on %s', async (_, words, status, hint) => {
     const ran = await trunkline(words);
@@ -121,6 +150,7 @@ describe('the command line against a running platform', () => {
 
   it('ends with 4 when the key is refused, and with 5 when nobody answers', async () => {
     const dev = JSON.parse(readFileSync(join(state, 'dev.json'), 'utf8')) as { gateway: string };
+    expect(await trunkline(['runs', 'list'], { environment: { TRUNKLINE_URL: 'notaurl', TRUNKLINE_API_KEY: 'x' } })).toMatchObject({ status: 2, err: expect.stringContaining('must be an address') });
     expect((await trunkline(['runs', 'list'], { environment: { TRUNKLINE_URL: dev.gateway, TRUNKLINE_API_KEY: 'tl_0000000000000000_wrong' } })).status).toBe(4);
     expect(await trunkline(['runs', 'list'], { environment: { TRUNKLINE_URL: 'http://127.0.0.1:9', TRUNKLINE_API_KEY: 'x' } })).toMatchObject({ status: 5, err: expect.stringContaining('npm start') });
     expect(await trunkline(['runs', 'list'], { environment: { TRUNKLINE_STATE: '/nonexistent' } })).toMatchObject({ status: 5, err: expect.stringContaining('npm start') });
