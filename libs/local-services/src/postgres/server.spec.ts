@@ -99,4 +99,16 @@ describe('the PostgreSQL that comes along', () => {
     for (const place of placesToWipe(dataDir)) rmSync(place, { recursive: true, force: true });
     expect(existsSync(server.dataDir)).toBe(false);
   });
+
+  if (asRoot) it('removes what a deleted home has left behind', async () => {
+    const homes = ['first home', 'second home'].map((name) => join(room, name));
+    for (const home of homes) mkdirSync(home, { mode: 0o700 });
+    const [first, second] = homes.map((home) => join(home, 'pg')) as [string, string];
+    const abandoned = await start(first);
+    await abandoned.stop();
+    rmSync(join(room, 'first home'), { recursive: true });
+    await (await start(second)).stop();
+    expect(existsSync(abandoned.dataDir)).toBe(false);
+    for (const place of placesToWipe(second)) rmSync(place, { recursive: true, force: true });
+  });
 });
