@@ -72,6 +72,10 @@ describe('bad input', () => {
     expect(answer.body).toMatchObject({ receipts: [{ id: 'neighbour-1' }], refused: [{ index: 1, problem: { code: 'request.body_not_json' } }] });
   });
 
+  it('a body that calls itself compressed', async () => {
+    await expectRefused(JSON.stringify(event), { 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415, 'request.content_type');
+  });
+
   it.each(['text/plain', 'application/xml', 'application/json\ta', 'application/json, text/plain', 'application/json; charset=latin1', 'application/jsonx', 'multipart/form-data; boundary=x'])('wrong content type: %s', async (type) => {
     await expectRefused(JSON.stringify(event), { 'content-type': type }, 415, 'request.content_type');
   });

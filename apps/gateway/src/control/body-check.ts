@@ -8,12 +8,12 @@ export const bodyCheck = new ValidationPipe({
   whitelist: true,
   forbidNonWhitelisted: true,
   forbidUnknownValues: true,
-  stopAtFirstError: true,
   exceptionFactory: (errors) => RequestInvalid.because(errors.flatMap((error) => reasons(error, '')).slice(0, 10).join('; ')),
 });
 
 function reasons(error: ValidationError, path: string): string[] {
   const here = path === '' ? error.property : `${path}.${error.property}`;
-  const own = Object.entries(error.constraints ?? {}).map(([rule, text]) => (rule === 'whitelistValidation' ? `${here} may not be sent` : `${path === '' ? '' : `${path}: `}${text}`));
+  // Decorators register from the bottom up: the last constraint is the first that a reader of the DTO sees, its type.
+  const own = Object.entries(error.constraints ?? {}).slice(-1).map(([rule, text]) => (rule === 'whitelistValidation' ? `${here} may not be sent` : `${path === '' ? '' : `${path}: `}${text}`));
   return [...own, ...(error.children ?? []).flatMap((child) => reasons(child, here))];
 }

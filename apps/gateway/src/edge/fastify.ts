@@ -37,6 +37,8 @@ export function edgeAdapter(reportBug: ReportBug): FastifyAdapter {
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
+    const encoding = request.headers['content-encoding'] ?? 'identity';
+    if (encoding !== 'identity') return done(ContentTypeUnknown.because(`content-encoding ${JSON.stringify(encoding)} is not understood; send the body as it is`));
     if (request.is404 || rawPaths.has(request.routeOptions.url ?? '')) return done(null, body);
     try {
       return done(null, parseControlBody(request, body as Buffer));

@@ -14,7 +14,7 @@ export function runView(run: RunSummary): Record<string, unknown> {
     chain_version: run.chainVersion,
     accepted_at: instant(run.acceptedAtMs),
     finished_at: instant(run.finishedAtMs),
-    duration_ms: run.finishedAtMs === null ? null : run.finishedAtMs - run.acceptedAtMs,
+    duration_ms: run.finishedAtMs === null ? null : Math.round(run.finishedAtMs - run.acceptedAtMs),
     steps: run.steps.map(stepView),
   };
 }
