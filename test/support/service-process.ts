@@ -42,11 +42,16 @@ export class ServiceProcess {
   }
 
   private async untilAnswering(what: string, isEnough: (answer: Response) => boolean, patienceMs: number): Promise<void> {
-    await until(`${this.name} ${what}`, async () => {
+    let last = 'nothing';
+    const ask = async (): Promise<boolean> => {
       if (this.hasEnded) throw new Error(`${this.name} ended by itself:\n${this.output.slice(-2000)}`);
       const answer = await this.answer();
+      if (answer !== null && !answer.ok) last = await answer.clone().text();
       return answer !== null && isEnough(answer);
-    }, patienceMs, 50);
+    };
+    await until(`${this.name} ${what}`, ask, patienceMs, 50).catch((error: unknown) => {
+      throw new Error(`${String(error)}\nlast answer: ${last}\n${this.output.slice(-2000)}`);
+    });
   }
 
   get hasEnded(): boolean {
