@@ -18,8 +18,7 @@ export interface Opening {
 }
 
 /**
- * One transaction that sees exactly these organisations: those whose records are in the batch. With an `opening` the first statement of `work` does not wait for the beginning, which saves a round trip:
- * only for work whose first statement is about tenant tables, where the policies refuse everything as long as nothing has begun.
+ * One transaction that sees exactly these organisations: those whose records are in the batch. The statements of an `opening` travel with its beginning.
  */
 export async function inOrganisations<T>(databases: Pick<Databases, 'system'>, organisationIds: readonly string[], work: Work<T>, opening?: Opening): Promise<T> {
   return inTransaction(databases.system, 'app.org_ids', [...new Set(organisationIds)], work, opening);
@@ -46,10 +45,9 @@ async function inTransaction<T>(pool: Pool, setting: 'app.org_id' | 'app.org_ids
   // Without a listener a connection that dies between two queries of ours would end the process.
   client.on('error', onError);
   try {
-    const begun = begin(client, `begin; set local ${setting} = '${organisationIds.join(',')}'; ${opening?.statements ?? ''}`);
-    if (opening === undefined) await begun;
+    // Answered before the work begins: sent behind it unanswered, a first statement could be heard although nothing had begun.
+    await begin(client, `begin; set local ${setting} = '${organisationIds.join(',')}'; ${opening?.statements ?? ''}`);
     const result = await work(client);
-    await begun;
     await client.query('commit');
     return result;
   } catch (error) {
