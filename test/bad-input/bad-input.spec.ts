@@ -26,7 +26,7 @@ describe('bad input', () => {
     organisationId = organisation.organisationId;
     key = { authorization: `Bearer ${organisation.apiKey}` };
     const parts = { databases: database.databases, eventLog, logger: log };
-    const config = { databaseUrl: database.url, kafkaBrokers: [], opsHost: '127.0.0.1', opsPort: 0 };
+    const config = { databaseUrl: database.url, kafkaBrokers: [], opsHost: '127.0.0.1', opsPort: 0, outboundAllow: [], outboundPorts: [] };
     ledger = await startSyncLedger({ ...config, keepRunsDays: 30, keepCallsDays: 14 }, parts);
     gateway = await startGateway({ ...config, host: '127.0.0.1', port: 0, answerWithinMs: 2_000 }, { ...parts, vault });
   }, 120_000);

@@ -24,7 +24,7 @@ describe('a database that is away, full or half migrated', () => {
     url.port = String(address.port);
     return url.toString();
   };
-  const config = () => ({ databaseUrl: databaseUrl(), kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, answerWithinMs: 2_000 });
+  const config = () => ({ databaseUrl: databaseUrl(), kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, outboundAllow: [], outboundPorts: [], answerWithinMs: 2_000 });
   const publish = (id: string): Promise<Answer> => send(`${gateway.url}/api/events`, 'POST', { specversion: '1.0', id, source: '/database', type: 'conversation_ended', data: { conversation_id: id } }, { authorization: `Bearer ${apiKey}` });
   const readiness = async (): Promise<{ readonly status: number; readonly missing: readonly string[]; readonly text: string }> => {
     const answer = await send(`${gateway.opsUrl}/readyz`, 'GET', undefined, {});

@@ -25,7 +25,7 @@ export class ServiceProcess {
 
   start(): void {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'].includes(name)));
-    const child = spawn(process.execPath, [...this.words], { cwd: root, env: { ...inherited, ...this.environment }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...this.words], { cwd: root, env: { ...inherited, OUTBOUND_ALLOW: '127.0.0.1', ...this.environment }, stdio: ['pipe', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     child.once('exit', () => living.delete(child));
     living.add(child);

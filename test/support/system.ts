@@ -54,7 +54,7 @@ export class System {
   }
 
   private get config() {
-    return { databaseUrl: this.database.url, kafkaBrokers: [], opsHost: host, opsPort: 0 };
+    return { databaseUrl: this.database.url, kafkaBrokers: [], opsHost: host, opsPort: 0, outboundAllow: [{ network: host, prefix: 32, port: null }], outboundPorts: [443] };
   }
 
   private get shared() {

@@ -1,4 +1,4 @@
-import { type Config, eventLogSchema, integer, optional, port, readConfig, text } from '@trunkline/service';
+import { type Config, eventLogSchema, integer, optional, outboundSchema, port, readConfig, text } from '@trunkline/service';
 
 /** Every variable the gateway reads. */
 export const gatewaySchema = {
@@ -7,6 +7,7 @@ export const gatewaySchema = {
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
   opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 3100),
   ...eventLogSchema,
+  ...outboundSchema,
   answerWithinMs: optional(integer('ANSWER_WITHIN_MS', 'how long a publisher waits for 202 or 503', { min: 100, max: 60_000 }), 2_000),
 };
 

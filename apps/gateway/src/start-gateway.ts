@@ -3,8 +3,7 @@ import { providerFamilies } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
 import { createIdentity } from '@trunkline/identity';
 import { createLedgerVerbs } from '@trunkline/ledger';
-import { createOutbound } from '@trunkline/outbound';
-import { type Dependency, openEventLog, startOps } from '@trunkline/service';
+import { type Dependency, openEventLog, openOutbound, startOps } from '@trunkline/service';
 import { type Databases, openDatabases } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { type Vault, createVault, loadMasterKeys } from '@trunkline/vault';
@@ -47,7 +46,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
   const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, { databases, logger, appendTimeoutMs: Math.round(config.answerWithinMs * appendShare) }), metrics);
-  const outbound = createOutbound();
+  const outbound = openOutbound(config);
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });

@@ -1,10 +1,12 @@
-import { allowEverywhere, refusalOfLiteral, type AddressPolicy } from './address-policy.js';
+import { publicInternet, refusalOfLiteral, resolveBySystem, schemeOf, type AddressPolicy, type Resolve } from './address-policy.js';
 import type { Exchange, OutboundRequest } from './exchange.js';
 import { Pools } from './pools.js';
 import { send } from './send.js';
 
 export interface OutboundOptions {
+  /** The public internet by https when absent. */
   readonly policy?: AddressPolicy;
+  readonly resolve?: Resolve;
   readonly connectionsPerOrigin?: number;
   readonly maxAnswerBytes?: number;
   readonly ca?: string;
@@ -20,18 +22,19 @@ export interface Outbound {
 const megabyte = 1024 * 1024;
 
 export function createOutbound(options: OutboundOptions = {}): Outbound {
-  const policy = options.policy ?? allowEverywhere;
+  const policy = options.policy ?? publicInternet();
   const maxAnswerBytes = options.maxAnswerBytes ?? megabyte;
-  const pools = new Pools({ connectionsPerOrigin: options.connectionsPerOrigin ?? 512, policy, ...(options.ca === undefined ? {} : { ca: options.ca }) });
+  const pools = new Pools({ connectionsPerOrigin: options.connectionsPerOrigin ?? 512, policy, resolve: options.resolve ?? resolveBySystem, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   let isClosed = false;
   const refused = (reason: 'closed' | 'address-refused', detail: string): Exchange => ({ kind: 'failed', reason, firstByteLeft: false, detail, status: null, durationMs: 0 });
   return {
     async request(request) {
       if (isClosed) return refused('closed', 'the outbound client of this process is closed');
       const refusal = refusalOfLiteral(policy, request.url);
-      if (refusal !== null) return refused('address-refused', refusal);
+      const scheme = schemeOf(request.url);
+      if (refusal !== null || scheme === null) return refused('address-refused', refusal ?? 'the scheme is not http or https');
       const headers = { 'accept-encoding': 'identity', 'user-agent': 'trunkline', ...request.headers };
-      return send(pools.of(request.url), { ...request, headers }, maxAnswerBytes);
+      return send(pools.of(request.url, scheme), { ...request, headers }, maxAnswerBytes);
     },
     async close() {
       isClosed = true;

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { Pool, buildConnector } from 'undici';
-import { guardedLookup, portOf, type AddressPolicy } from './address-policy.js';
+import { guardedLookup, portOf, type AddressPolicy, type Resolve, type Scheme } from './address-policy.js';
 
 export interface PoolOptions {
   readonly connectionsPerOrigin: number;
   readonly policy: AddressPolicy;
+  readonly resolve: Resolve;
   /** TLS roots beyond the system's, for providers inside a private network. */
   readonly ca?: string;
 }
@@ -15,7 +16,7 @@ export class Pools {
 
   constructor(private readonly options: PoolOptions) {}
 
-  of(url: URL): Pool {
+  of(url: URL, scheme: Scheme): Pool {
     const known = this.byOrigin.get(url.origin);
     if (known !== undefined) return known;
     const pool = new Pool(url.origin, {
@@ -29,7 +30,7 @@ export class Pools {
       keepAliveTimeout: 3_000,
       keepAliveMaxTimeout: 60_000,
       allowH2: false,
-      connect: this.connector(portOf(url)),
+      connect: this.connector(portOf(url), scheme),
     });
     this.byOrigin.set(url.origin, pool);
     return pool;
@@ -41,8 +42,8 @@ export class Pools {
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
-  private connector(port: number): buildConnector.connector {
-    const connect = buildConnector({ allowH2: false, lookup: guardedLookup(this.options.policy, port), ...(this.options.ca === undefined ? {} : { ca: this.options.ca }) });
+  private connector(port: number, scheme: Scheme): buildConnector.connector {
+    const connect = buildConnector({ allowH2: false, lookup: guardedLookup(this.options.policy, port, scheme, this.options.resolve), ...(this.options.ca === undefined ? {} : { ca: this.options.ca }) });
     return (options, callback) => {
       connect(options, (...[error, socket]) => {
         if (error !== null) return callback(error, null);

@@ -8,6 +8,8 @@ export type { ProcessLike, RunOptions, RunningService } from './run-service.js';
 export { explain, runService } from './run-service.js';
 export type { EventLogAddress } from './open-event-log.js';
 export { eventLogSchema, openEventLog } from './open-event-log.js';
+export type { OutboundConfig } from './outbound-config.js';
+export { openOutbound, outboundSchema } from './outbound-config.js';
 export { nestLogger } from './nest-logger.js';
 export type { BatchHandlerOptions, RecordHandlerOptions } from './consuming/handlers.js';
 export { BatchHandler, RecordHandler } from './consuming/handlers.js';

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { StepOutcome } from '@trunkline/chain';
 import type { Command, StepResult } from '@trunkline/contracts';
 import { fixture, SimulatorControl, startFixtureServer, type FixtureServer } from '@trunkline/connectors/testing';
+import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { inOrganisations } from '@trunkline/storage';
 import { openBench, testVault, type Bench } from './testing/bench.js';
 import { createWorker, HeartbeatStale, type Worker, type WorkerTuning } from './index.js';
@@ -37,7 +38,7 @@ afterEach(async () => {
 /** Without a consumer: specs hand it records themselves. */
 async function makeWorker(tuning: Partial<WorkerTuning> = {}, workerId = 'spec'): Promise<Worker> {
   const { databases } = bench.database;
-  const made = createWorker({ family: 'fixture', providers: [fixture], databases, eventLog: bench.eventLog, vault: testVault(), workerId, tuning });
+  const made = createWorker({ family: 'fixture', providers: [fixture], databases, eventLog: bench.eventLog, vault: testVault(), workerId, tuning, outbound: createOutbound({ policy: allowEverywhere }) });
   await made.start();
   workers.push(made);
   return made;

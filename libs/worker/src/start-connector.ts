@@ -1,7 +1,7 @@
 import type { EventLog } from '@trunkline/event-log';
 import type { Provider } from '@trunkline/connectors';
 import type { Outbound } from '@trunkline/outbound';
-import { eventLogSchema, openEventLog, optional, port, readConfig, recordController, startConsumers, startConsumingService, text, type Config, type ConsumingService } from '@trunkline/service';
+import { eventLogSchema, openEventLog, openOutbound, optional, outboundSchema, port, readConfig, recordController, startConsumers, startConsumingService, text, type Config, type ConsumingService } from '@trunkline/service';
 import { openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
 import { createVault, loadMasterKeys, type Vault } from '@trunkline/vault';
@@ -13,6 +13,7 @@ export const connectorSchema = {
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
   opsPort: optional(port('OPS_PORT', 'port of /healthz, /readyz and /metrics; 0: any free one'), 0),
   ...eventLogSchema,
+  ...outboundSchema,
 };
 
 export type ConnectorConfig = Config<typeof connectorSchema>;
@@ -49,7 +50,8 @@ export async function startConnector({ family, providers }: ConnectorApp, config
   const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
   const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, { databases, logger }), metrics);
-  const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, ...(parts.outbound && { outbound: parts.outbound }), ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });
+  const outbound = parts.outbound ?? openOutbound(config);
+  const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, outbound, ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });
   const { group, topics, maxInFlight } = worker;
   return startConsumingService({
     ops: { host: config.opsHost, port: config.opsPort },
@@ -66,6 +68,7 @@ export async function startConnector({ family, providers }: ConnectorApp, config
     },
     finish: (graceMs) => worker.stop(graceMs),
     release: async () => {
+      if (parts.outbound === undefined) await outbound.close();
       if (parts.eventLog === undefined) await eventLog.close();
       if (parts.databases === undefined) await databases.close();
     },

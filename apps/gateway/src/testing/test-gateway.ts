@@ -7,7 +7,7 @@ import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing'
 import { createVault } from '@trunkline/vault';
 import { ControlPlane } from '../control/control-plane.js';
 import { checkOver } from '../control/integrations/check-connection.js';
-import { createOutbound } from '@trunkline/outbound';
+import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { createGatewayApplication } from '../gateway.js';
 
 export interface TestGateway {
@@ -51,7 +51,7 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
   const newKey = async (scopes: readonly string[], owner = organisationId): Promise<string> => (await identity.createApiKey({ organisationId: owner, name: 'test', scopes })).apiKey;
   const apiKey = await newKey(['admin']);
   const bugs: unknown[] = [];
-  const outbound = createOutbound();
+  const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(

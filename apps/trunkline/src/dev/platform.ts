@@ -7,6 +7,7 @@ import { startGateway } from '@trunkline/app-gateway';
 import { startSyncLedger } from '@trunkline/app-sync-ledger';
 import { topics } from '@trunkline/contracts';
 import { openEventLog } from '@trunkline/service';
+import { parseAllowedPlace } from '@trunkline/outbound';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import getPort, { portNumbers } from 'get-port';
@@ -44,7 +45,7 @@ export async function startPlatform(options: DevOptions, folder: string, closing
   const isReplay = options.replay !== undefined || options.bench !== undefined;
   const simulators = await startSimulators(secrets, folder, { limits: isReplay ? 'off' : 'vendor', latencyMs: options.bench?.latencyMs }, closing, onProgress);
   const { apiKey } = await seedDemo({ databases, folder, secrets, simulators, withoutLimits: isReplay, isOrdered: options.ordering === 'subject' });
-  const gateway = await startServices({ options, folder, databaseUrl, brokers, databases, secrets, closing, onProgress });
+  const gateway = await startServices({ options, folder, databaseUrl, brokers, databases, secrets, simulators, closing, onProgress });
   const dev: DevFile = {
     gateway: gateway.url,
     organisationId: demoOrganisation.id,
@@ -77,12 +78,14 @@ interface ServiceWishes {
   readonly brokers: readonly string[] | null;
   readonly databases: Databases;
   readonly secrets: DemoSecrets;
+  /** Beside the public internet, the only places that integrations may lead to. */
+  readonly simulators: readonly RunningSimulator[];
   readonly closing: Closing;
   readonly onProgress: Say;
 }
 
 /** Ledger and workers first: the gateway opens when somebody reads what it accepts. */
-async function startServices({ options, folder, databaseUrl, brokers, databases, secrets, closing, onProgress }: ServiceWishes): Promise<{ url: string; opsUrl: string; startConsumers(): Promise<void> }> {
+async function startServices({ options, folder, databaseUrl, brokers, databases, secrets, simulators, closing, onProgress }: ServiceWishes): Promise<{ url: string; opsUrl: string; startConsumers(): Promise<void> }> {
   const logFile = createWriteStream(join(folder, 'trunkline.log'), { flags: 'a', mode: 0o600 });
   closing.add('log file', () => new Promise<void>((done) => logFile.end(done)));
   const logger = createLogger({ app: 'trunkline', destination: logFile });
@@ -93,7 +96,7 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
 
   const host = '127.0.0.1';
   const shared = { databases, eventLog, logger, metrics };
-  const addresses = { databaseUrl, kafkaBrokers: brokers ?? [], opsHost: host, opsPort: 0 };
+  const addresses = { databaseUrl, kafkaBrokers: brokers ?? [], opsHost: host, opsPort: 0, outboundAllow: simulators.map(({ url }) => parseAllowedPlace(new URL(url).host)), outboundPorts: [443] };
   const vault = demoVault(secrets);
   const startConsumers = async (): Promise<void> => {
     const ledger = await startSyncLedger({ ...addresses, keepRunsDays: 30, keepCallsDays: 14 }, shared);

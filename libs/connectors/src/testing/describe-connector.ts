@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { isHarmlessTwice } from '@trunkline/chain';
-import { createOutbound, startDeadline, type Outbound } from '@trunkline/outbound';
+import { allowEverywhere, createOutbound, startDeadline, type Outbound } from '@trunkline/outbound';
 import { factsOf } from '../kit/action-facts.js';
 import { Connection } from '../kit/connection.js';
 import type { Action, Provider } from '../kit/provider.js';
@@ -40,7 +40,7 @@ export function describeConnector(provider: Provider, under: ConnectorUnderTest)
 
     beforeAll(async () => {
       const simulator = await under.simulator();
-      const outbound = createOutbound();
+      const outbound = createOutbound({ policy: allowEverywhere });
       const credentials = under.credentials ?? { client_id: 'id', client_secret: 'secret' };
       bench = {
         control: new SimulatorControl(simulator.url),

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createOutbound, startDeadline } from '@trunkline/outbound';
+import { allowEverywhere, createOutbound, startDeadline } from '@trunkline/outbound';
 import { Connection, type CheckAnswer, type Called } from '../kit/connection.js';
 import type { Provider } from '../kit/provider.js';
 import { TokenCache } from '../kit/tokens.js';
@@ -14,7 +14,7 @@ export interface TryOut {
 }
 
 export function tryOut(provider: Provider, settings: Readonly<Record<string, unknown>>, credentials: Readonly<Record<string, unknown>> = { client_id: 'id', client_secret: 'secret' }): TryOut {
-  const outbound = createOutbound();
+  const outbound = createOutbound({ policy: allowEverywhere });
   const connection = new Connection({ provider, id: randomUUID(), settings, credentials, tokens: new TokenCache(), send: (request) => outbound.request(request), nowMs: () => Date.now() });
   const actionOf = (name: string) => {
     const action = provider.actions[name];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { commandTopicOf, decodeResult, encodeCommand, resultsTopic, topics, type Command, type StepResult } from '@trunkline/contracts';
 import { createEventLog, createPostgresDriver, type EventLog, type StoredRecord } from '@trunkline/event-log';
+import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { inTenant } from '@trunkline/storage';
 import { createVault, type Vault } from '@trunkline/vault';
@@ -61,7 +62,7 @@ export async function openBench(): Promise<Bench> {
   return {
     url, database, eventLog, organisationId, results, until,
     async worker(options) {
-      const worker = createWorker({ databases, eventLog, vault, workerId: `bench-${workers.length}`, ...options });
+      const worker = createWorker({ databases, eventLog, vault, workerId: `bench-${workers.length}`, outbound: createOutbound({ policy: allowEverywhere }), ...options });
       await worker.start();
       const consumption = await eventLog.consume({ mode: 'per-key', group: worker.group, topics: worker.topics, maxInFlight: worker.maxInFlight, orderingKey: (record) => worker.orderingKey(record), handleRecord: (record) => worker.handleRecord(record) });
       worker.attach(consumption);
