@@ -8,7 +8,7 @@ const floors = [
   ['chain'],
   ['mapping'],
   ['contracts'],
-  ['vault', 'outbound', 'local-services'],
+  ['vault', 'outbound', 'local-services', 'failpoints'],
   ['event-log', 'connectors', 'simulators'],
   ['storage', 'telemetry'],
   ['identity', 'service'],
