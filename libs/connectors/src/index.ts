@@ -8,3 +8,5 @@ export { TokenCache } from './kit/tokens.js';
 export type { ActionCatalogue, ProviderTemplate } from './catalogue.js';
 export { actionCatalogue, catalogueOf } from './catalogue.js';
 export { providers } from './registry.js';
+/** For providers that are defined outside this package. */
+export { clientCredentials, concurrent, defineProvider, get, key, never, on, optional, post, put, required, retryAfter, searchFirst, secret, text, upsert, url } from './kit/index.js';

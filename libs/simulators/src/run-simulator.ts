@@ -8,7 +8,7 @@ import type { StartSimulator } from './start-simulator.js';
 
 export const simulatorUsage = `<${Object.keys(simulators).join('|')}> --data DIR [--port N] [--host H] [--limits vendor|off|N/min]
   [--client-id X --client-secret Y | in the environment: SIMULATOR_CLIENT_ID, SIMULATOR_CLIENT_SECRET]
-  [--latency-ms N] [--search-lag-ms N] [--option name=value …] [--stop-with-parent]
+  [--latency-ms N] [--search-lag-ms N] [--option name=value …] [--keep-calls] [--stop-with-parent]
 `;
 
 /** Reads the words of a command line, listens, says where in one line of JSON on stdout, and stops on SIGTERM or SIGINT. */
@@ -34,6 +34,7 @@ export async function runSimulator(words: readonly string[]): Promise<void> {
     ...given('latencyMs', wholeNumber('latency-ms', values['latency-ms'])),
     ...given('searchLagMs', wholeNumber('search-lag-ms', values['search-lag-ms'])),
     options: readOptions(values.option ?? []),
+    keepsCalls: values['keep-calls'] === true,
   };
   const running = await startSimulator(start);
   process.stdout.write(`${JSON.stringify({ provider, url: running.url, port: running.port, pid: process.pid })}\n`);
@@ -65,6 +66,7 @@ function parse(words: readonly string[]) {
         'latency-ms': { type: 'string' },
         'search-lag-ms': { type: 'string' },
         option: { type: 'string', multiple: true },
+        'keep-calls': { type: 'boolean' },
         'stop-with-parent': { type: 'boolean' },
         help: { type: 'boolean' },
       },

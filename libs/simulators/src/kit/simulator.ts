@@ -8,6 +8,7 @@ import { EffectLog } from './effect-log.js';
 import { Faults } from './faults.js';
 import type { Fault } from './faults.js';
 import type { Journal } from './journal.js';
+import type { KeptCalls } from './kept-calls.js';
 import type { LastingState } from './lasting-state.js';
 import { Limiter } from './limits.js';
 import type { Usage } from './limits.js';
@@ -27,6 +28,8 @@ export interface SimulatorParts {
   readonly tokens: Tokens;
   readonly state: LastingState;
   readonly settings: Settings;
+  /** Where every call is written down; absent: nowhere. */
+  readonly keptCalls?: KeptCalls;
 }
 
 /** What one call has gathered on its way to the answer. */
@@ -53,12 +56,13 @@ export class Simulator implements World {
   readonly effects: EffectLog;
   settings: Settings;
   private readonly journal: Journal;
+  private readonly keptCalls: KeptCalls | undefined;
   private readonly router = new Router<Route>();
   private inHand = 0;
 
   constructor(parts: SimulatorParts) {
     ({ provider: this.provider, store: this.store, clock: this.clock, tokens: this.tokens } = parts);
-    ({ state: this.state, settings: this.settings, journal: this.journal } = parts);
+    ({ state: this.state, settings: this.settings, journal: this.journal, keptCalls: this.keptCalls } = parts);
     this.limiter = new Limiter(this.provider.limits, this.settings.limits);
     this.effects = new EffectLog(this.provider, this.store, this.journal, parts.lastSeq);
     for (const route of this.provider.routes) this.router.add(route.method, route.path, route);
@@ -111,6 +115,7 @@ export class Simulator implements World {
     const faultId = fault === undefined ? {} : { faultId: fault.id };
     const record: CallRecord = { at: new Date(at).toISOString(), method, path: call.pathAndQuery, operation, requestId, ...faultId };
     this.calls.add(record);
+    this.keptCalls?.add({ atMs: at, operation, path });
     return { call, route, fault, record, startedMs: performance.now(), response };
   }
 

@@ -4,6 +4,7 @@ import { DataLock } from './data-lock.js';
 import { SimulatorJournalUnreadable } from './errors.js';
 import { Journal } from './journal.js';
 import { LastingState } from './lasting-state.js';
+import { KeptCalls } from './kept-calls.js';
 import type { LimitSetting } from './limits.js';
 import type { ProviderDefinition } from './provider.js';
 import { RecordStore } from './record-store.js';
@@ -27,6 +28,8 @@ export interface SimulatorStart {
   /** What only this provider knows; the names are in its folder. */
   readonly options?: ProviderOptions;
   readonly host?: string;
+  /** Write every call into `calls.tsv` of the data folder. */
+  readonly keepsCalls?: boolean;
 }
 
 export interface RunningSimulator {
@@ -51,7 +54,8 @@ export async function startProvider(provider: ProviderDefinition, start: Simulat
     clock.notBefore(Date.parse(entry.at));
   });
   const tokens = new Tokens(state, start.credentials, provider.tokenPrefix);
-  const simulator = new Simulator({ provider, store, journal, lastSeq, clock, tokens, state, settings: settingsOf(provider, start) });
+  const keptCalls = start.keepsCalls === true ? KeptCalls.open(start.dataDir) : undefined;
+  const simulator = new Simulator({ provider, store, journal, lastSeq, clock, tokens, state, settings: settingsOf(provider, start), ...(keptCalls && { keptCalls }) });
   const server = serverFor(simulator, new Control(simulator, start.dataDir, lock.instance));
   const port = await listen(server, start.port ?? 0, host).catch((error: unknown) => {
     journal.close();
@@ -65,6 +69,7 @@ export async function startProvider(provider: ProviderDefinition, start: Simulat
     stop: async () => {
       await close(server);
       journal.close();
+      keptCalls?.close();
       lock.release();
     },
   };
