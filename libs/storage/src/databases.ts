@@ -2,7 +2,7 @@ import { Pool } from 'pg';
 import type { PoolConfig } from 'pg';
 
 /** Everything the application does, it does as one of these; migrations alone run as the login itself. */
-export type Role = 'app_tenant' | 'app_system' | 'app_log';
+export type Role = 'app_tenant' | 'app_system' | 'app_log' | 'app_access';
 
 export interface Databases {
   /** `app_tenant`: sees the one organisation named by `app.org_id`. */
@@ -11,11 +11,13 @@ export interface Databases {
   readonly system: Pool;
   /** `app_log`: the event log's tables and nothing else. */
   readonly log: Pool;
+  /** `app_access`: who people are, their sessions, and how much of a rate limit is given out. */
+  readonly access: Pool;
   close(): Promise<void>;
 }
 
 export interface DatabasesOptions {
-  readonly poolSizes?: { readonly tenant?: number; readonly system?: number; readonly log?: number };
+  readonly poolSizes?: { readonly tenant?: number; readonly system?: number; readonly log?: number; readonly access?: number };
   readonly connectTimeoutMs?: number;
   /** An idle connection broke. The pool has dropped it and opens another when one is needed, so this is for counting only. */
   readonly onIdleConnectionLost?: (role: Role, error: Error) => void;
@@ -29,7 +31,7 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
     pool.on('error', (error) => onIdleConnectionLost?.(role, error));
     return pool;
   };
-  const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10) };
+  const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10), access: open('app_access', poolSizes.access ?? 5) };
   return {
     ...pools,
     close: async () => {
@@ -39,7 +41,7 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
 }
 
 /** What takes longer hangs; work that may, such as dropping old hours, sets its own limit. Migrations run as the login and have none. */
-const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000 };
+const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000, app_access: 10_000 };
 /** The server ends a slow statement itself; a client that has heard nothing this much later talks to a server that is gone without a word. */
 const unheardOfMs = 10_000;
 

@@ -47,6 +47,15 @@ describe('row-level security', () => {
       expect(found).toEqual(['probe']);
     });
 
+    it('shows who people are to one role only, and that role nothing of any organisation', async () => {
+      const { rows } = await owner.query<{ table: string; grantee: string }>(
+        `select distinct table_name as table, grantee from information_schema.role_table_grants
+         where grantee like 'app_%' and (grantee = 'app_access' or table_name in (select table_name from information_schema.role_table_grants where grantee = 'app_access')) order by 1, 2`,
+      );
+      expect(rows).toEqual(['installation', 'openid_attempts', 'rate_leases', 'sessions', 'setup_tokens', 'sign_in_attempts', 'user_logins', 'users'].map((table) => ({ table, grantee: 'app_access' })));
+      for (const { table } of await tenantTables(owner)) await expect(database.databases.access.query(`select from ${table}`)).rejects.toThrow(/permission denied/);
+    });
+
     it('gives the tenant role no access to tables without an organisation', async () => {
       const { rows } = await owner.query(`select table_name from information_schema.role_table_grants where grantee in ('app_tenant', 'PUBLIC') and table_schema not in ('pg_catalog', 'information_schema') and table_name = any($1)`, [tenantFree]);
       expect(rows).toEqual([]);

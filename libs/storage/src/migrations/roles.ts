@@ -25,11 +25,16 @@ do $$ begin
   end if;
 end $$`;
 
+/** Makes sure of a role of the application; the login that migrates becomes a member of it. */
+export function applicationRole(role: string): readonly string[] {
+  return [createRole(role), checkRole(role)];
+}
+
 export const roles: Migration = {
   name: 'roles',
   timestamp: 1_763_700_000_000,
   statements: [
-    ...applicationRoles.flatMap((role) => [createRole(role), checkRole(role)]),
+    ...applicationRoles.flatMap(applicationRole),
     'grant usage on schema public to app_tenant, app_system',
   ],
 };
