@@ -18,7 +18,7 @@ export interface PublicInternetOptions {
   readonly ports?: readonly number[];
 }
 
-/** S1: https to public addresses on the ports named; everything else only where an operator named the range. */
+/** Https to public addresses on the ports named; everything else only where an operator named the range. */
 export function publicInternet({ allowed = [], ports = [443] }: PublicInternetOptions = {}): AddressPolicy {
   const isAllowed = matcherOf(allowed);
   return {

@@ -1,0 +1,2 @@
+export { Canary } from './canary.js';
+export { hostsWithin } from './hosts-within.js';

@@ -1,0 +1,77 @@
+import { startGateway, type RunningGateway } from '@trunkline/app-gateway';
+import { createIdentity } from '@trunkline/identity';
+import { Canary, hostsWithin } from '@trunkline/outbound/testing';
+import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { createLogger } from '@trunkline/telemetry';
+import { newMasterKeys, vaultOf } from '../support/council.js';
+
+interface Field {
+  readonly name: string;
+  readonly kind: string;
+}
+interface Template {
+  readonly provider: string;
+  readonly settings: readonly Field[];
+}
+
+/** Every field of every provider that becomes part of an address, on the way a customer takes: save it, then test the connection. */
+describe('an address that a customer types in', () => {
+  const canary = new Canary();
+  let database: TestDatabase;
+  let gateway: RunningGateway;
+  let headers: Record<string, string>;
+  let organisationId: string;
+
+  beforeAll(async () => {
+    await canary.listen();
+    database = await openTestDatabase();
+    const identity = createIdentity({ databases: database.databases });
+    ({ id: organisationId } = await identity.createOrganisation({ name: 'Harbour City Council' }));
+    const { apiKey } = await identity.createApiKey({ organisationId, name: 'spec', scopes: ['admin', 'read', 'execute'] });
+    headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+    const config = { databaseUrl: database.url, kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, answerWithinMs: 2_000, outboundAllow: [], outboundPorts: [443, canary.port] };
+    gateway = await startGateway(config, { databases: database.databases, vault: vaultOf(newMasterKeys()), logger: createLogger({ app: 'spec', level: 'silent' }) });
+  }, 120_000);
+
+  afterAll(async () => {
+    await gateway?.close();
+    await database?.close();
+    canary.close();
+  }, 60_000);
+
+  const ask = async (method: string, path: string, body?: object, more: Record<string, string> = {}): Promise<Response> => fetch(`${gateway.url}${path}`, { method, headers: { ...headers, ...more }, ...(body && { body: JSON.stringify(body) }) });
+  /** The field under test alone decides where the first call goes; a name under .invalid never resolves (RFC 6761). */
+  const settingsWith = (template: Template, field: string, value: string): Record<string, unknown> => ({
+    ...Object.fromEntries(template.settings.filter(({ kind }) => kind === 'url').map(({ name }) => [name, null])),
+    ...(template.settings.some(({ name }) => name === 'region') && { region: 'trunkline.invalid' }),
+    [field]: value,
+  });
+
+  it('never makes the platform connect to itself, its network or its cloud', async () => {
+    const { templates } = (await (await ask('GET', '/api/integrations/templates')).json()) as { readonly templates: readonly Template[] };
+    const entryPoints = templates.flatMap((template) => template.settings.filter(({ kind, name }) => kind === 'url' || name === 'region').map((field) => ({ template, field })));
+    expect(entryPoints.map(({ template, field }) => `${template.provider}.${field.name}`).sort()).toEqual(['genesys.api_url', 'genesys.login_url', 'genesys.region', 'salesforce.instance_url', 'techone.base_url']);
+    let tested = 0;
+    for (const { template, field } of entryPoints) {
+      const made = await ask('POST', `/api/integrations/org/${organisationId}`, { provider: template.provider, name: field.name, settings: settingsWith(template, field.name, field.kind === 'url' ? 'https://trunkline.invalid' : 'trunkline.invalid'), credentials: { client_id: 'id', client_secret: 'secret' } });
+      expect(made.status).toBe(201);
+      const { id } = (await made.json()) as { readonly id: string };
+      let etag = made.headers.get('etag') ?? '';
+      for (const host of hostsWithin) {
+        const value = field.kind === 'url' ? `https://${host}:${canary.port}/` : `x@${host}:${canary.port}`;
+        const settings = settingsWith(template, field.name, value);
+        const saved = await ask('PUT', `/api/integrations/${id}`, { settings }, { 'if-match': etag });
+        // What is no URL at all is refused when it is saved.
+        if (saved.status === 400) continue;
+        expect(saved.status).toBe(200);
+        etag = saved.headers.get('etag') ?? '';
+        const answer = await ask('POST', `/api/integrations/${id}/test`);
+        expect({ host, status: answer.status, ok: ((await answer.json()) as { readonly ok?: boolean }).ok }).toEqual({ host, status: 200, ok: false });
+        tested += 1;
+      }
+      await ask('DELETE', `/api/integrations/${id}`);
+    }
+    expect(tested).toBeGreaterThan(60 * 5);
+    expect(canary.connections).toBe(0);
+  }, 120_000);
+});
