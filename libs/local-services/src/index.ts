@@ -5,7 +5,7 @@ export { PostgresMissing, PostgresStartFailed } from './postgres/errors.js';
 export { commandLineOf, endProcess, isRunning } from './orphan.js';
 export type { FaultKind } from './fault-proxy/fault.js';
 export type { FaultProxy, FaultProxyOptions } from './fault-proxy/fault-proxy.js';
-export { isKafkaRequest, startFaultProxy } from './fault-proxy/fault-proxy.js';
+export { isKafkaRequest, isPostgresCommit, startFaultProxy } from './fault-proxy/fault-proxy.js';
 export { kafkaCacheFolder } from './kafka/cache-folder.js';
 export { describeWithLocalKafka } from './kafka/describe-with-local-kafka.js';
 export { freePort } from './kafka/free-port.js';

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { isKafkaRequest, startFaultProxy, type FaultProxy } from './fault-proxy.js';
+import { isKafkaRequest, isPostgresCommit, startFaultProxy, type FaultProxy } from './fault-proxy.js';
 
 describe('fault proxy', () => {
   let target: Server;
@@ -50,6 +50,30 @@ describe('fault proxy', () => {
     again.destroy();
   });
 
+  it('loses one matching request before the target has it', async () => {
+    const socket = await connected(proxy.port);
+    const happened = proxy.failNextResponse('lose', (request) => request.toString() === 'two');
+    await ask(socket, 'one');
+    const closed = once(socket, 'close');
+    socket.write('two');
+    await Promise.all([happened, closed]);
+    expect(handled).toEqual(['one']);
+  });
+
+  it.each([
+    { kind: 'reset-within', arrived: 'answer ' },
+    { kind: 'reset-after', arrived: 'answer to one' },
+  ] as const)('resets the connection: $kind', async ({ kind, arrived }) => {
+    const socket = await connected(proxy.port);
+    void proxy.failNextResponse(kind, () => true);
+    const error = once(socket, 'error');
+    let text = '';
+    socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    socket.write('one');
+    expect(await error).toMatchObject([{ code: 'ECONNRESET' }]);
+    expect(text.trimEnd()).toBe(arrived.trimEnd());
+  });
+
   it('lets a connection fall silent without closing it', async () => {
     const socket = await connected(proxy.port);
     const happened = proxy.failNextResponse('silence', () => true);
@@ -83,6 +107,11 @@ describe('fault proxy', () => {
     const again = await connected(proxy.port);
     await expect(ask(again, 'two')).resolves.toBe('answer to two');
     again.destroy();
+  });
+
+  it('knows a commit in a message of PostgreSQL', () => {
+    expect(isPostgresCommit(Buffer.from('Q\0\0\0\x0bCOMMIT\0'))).toBe(true);
+    expect(isPostgresCommit(Buffer.from('Q\0\0\0\x0dROLLBACK\0'))).toBe(false);
   });
 
   it('knows a Kafka request by its interface number', () => {

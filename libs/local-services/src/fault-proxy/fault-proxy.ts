@@ -17,7 +17,7 @@ export interface FaultProxyOptions {
 
 export interface FaultProxy {
   readonly port: number;
-  /** The next matching request is forwarded and handled; its response then suffers the fault. Resolves when that has happened. */
+  /** The next matching request, or its response, suffers the fault. Resolves when that has happened. */
   failNextResponse(kind: FaultKind, matches: (request: Buffer) => boolean): Promise<void>;
   /** Cuts every open connection now; new ones are accepted. */
   cut(): void;
@@ -68,6 +68,11 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
 /** Kafka's request header begins, after the length, with the number of the interface called; 0 is Produce. */
 export function isKafkaRequest(apiKey: number): (request: Buffer) => boolean {
   return (request) => request.length >= 6 && request.readInt16BE(4) === apiKey;
+}
+
+/** A simple query that is nothing but `commit`, as transactions end in PostgreSQL's protocol. */
+export function isPostgresCommit(request: Buffer): boolean {
+  return /^Q[\s\S]{4}commit;?\0/i.test(request.toString('latin1'));
 }
 
 function listen(server: Server, port: number): Promise<number> {

@@ -1,11 +1,17 @@
-/** What may happen to the response of one request, after the target has handled that request. */
+/** What may happen to one request or, after the target has handled it, to its response. */
 export type FaultKind =
+  /** The request never reaches the target; the connection is cut. */
+  | 'lose'
   /** It is withheld and the connection is cut. */
   | 'drop'
   /** It and all that follows is withheld; the connection stays open. */
   | 'silence'
   /** Only its first bytes arrive, as a message of that length. */
-  | 'truncate';
+  | 'truncate'
+  /** Half of it arrives, then the client's connection is reset. */
+  | 'reset-within'
+  /** All of it arrives, then the client's connection is reset. */
+  | 'reset-after';
 
 export interface Fault {
   readonly kind: FaultKind;

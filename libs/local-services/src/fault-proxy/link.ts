@@ -57,6 +57,11 @@ export class Link {
     for (const request of this.requests.push(bytes)) {
       this.requestCount += 1;
       const fault = this.pending === null ? this.takeFault(request) : null;
+      if (fault?.kind === 'lose') {
+        this.cut();
+        fault.happened();
+        return;
+      }
       if (fault !== null) this.pending = { response: this.requestCount, fault };
       this.target.write(request);
     }
@@ -83,11 +88,21 @@ export class Link {
   private apply(fault: Fault, response: Buffer): void {
     if (fault.kind === 'drop') this.cut();
     else if (fault.kind === 'silence') this.isSilent = true;
+    else if (fault.kind === 'reset-within' || fault.kind === 'reset-after') this.resetBehind(fault.kind === 'reset-after' ? response : response.subarray(0, response.length >> 1));
     else {
       const part = Buffer.from(response.subarray(0, TRUNCATED_BYTES));
       if (this.responses.framing === 'length-prefixed') part.writeInt32BE(part.length - 4, 0);
       this.client.write(part);
     }
     fault.happened();
+  }
+
+  /** A reset overtakes bytes that the client has not read yet, so they are given the time to arrive. */
+  private resetBehind(bytes: Buffer): void {
+    this.isSilent = true;
+    this.client.write(bytes, () => setTimeout(() => {
+      this.client.resetAndDestroy();
+      this.target.destroy();
+    }, 20));
   }
 }
