@@ -1,3 +1,4 @@
+import { armingIn } from '@trunkline/failpoints';
 import { CommanderError } from 'commander';
 import { exitCodeOf, exitCodes, explain } from './client/failure.js';
 import { say } from './client/output.js';
@@ -10,6 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  // A wrong TRUNKLINE_FAILPOINT is told before anything starts.
+  armingIn(process.env);
   await buildProgram().parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;

@@ -1,3 +1,4 @@
+import { failpoint } from '@trunkline/failpoints';
 import { RunningConsumption, type ConsumptionTuning } from './consume/consumption.js';
 import { systemTiming, type Timing } from './consume/timing.js';
 import type { LogDriver } from './driver.js';
@@ -31,7 +32,9 @@ export function createEventLog(driver: LogDriver, { timing = systemTiming, ...tu
       if (closing !== null) throw LogClosed.because(`appending to ${topic}`);
       if (records.length === 0) return [];
       for (const record of records) check(topic, record);
-      return driver.append(topic, records);
+      const positions = await driver.append(topic, records);
+      failpoint('log.afterAppend');
+      return positions;
     },
     async consume(consumer) {
       if (closing !== null) throw LogClosed.because(`joining group ${consumer.group}`);

@@ -27,17 +27,15 @@ const death: Death = {
 export const failpoint: (name: FailpointName) => void = bound(process.env, death);
 
 export function bound(environment: Readonly<Record<string, string | undefined>>, how: Death): (name: FailpointName) => void {
-  if ((environment['TRUNKLINE_FAILPOINT']?.trim() ?? '') === '') return nothing;
-  let arming: Arming;
   try {
-    arming = armingIn(environment);
+    const arming = armingIn(environment);
+    return arming === null ? nothing : trapAt(arming, how);
   } catch (error) {
     // Told in words by whoever starts the process; should nobody have asked, the first point reached tells it.
     return () => {
       throw error;
     };
   }
-  return trapAt(arming, how);
 }
 
 function nothing(): void {

@@ -1,5 +1,6 @@
 import { commandTopicOf, encodeCommand } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
 import { commandOf } from './flush/command.js';
@@ -29,7 +30,10 @@ export class Outbox {
 
   send(dispatchId: string, commands: readonly OutgoingCommand[]): void {
     const work = this.append(commands).then(
-      () => void this.sent.add(dispatchId),
+      () => {
+        failpoint('ledger.afterSend');
+        this.sent.add(dispatchId);
+      },
       // Left unsent: the row brings it back.
       (error: unknown) => this.around.report(error, 'sending commands'),
     );
@@ -69,9 +73,11 @@ export class Outbox {
       [settings.leaseMs, settings.resendAfterMs],
     );
     if (rows.length === 0) return 0;
+    failpoint('outbox.afterLease');
     const items = rows.flatMap((row) => itemsOf(row.items));
     const commands = await inOrganisations(databases, items.map((item) => item.o), (client) => this.rebuild(client, items));
     await this.append(commands);
+    failpoint('outbox.afterResend');
     await databases.system.query('update dispatches set sent_at = clock_timestamp() where id = any ($1::uuid[]) and sent_at is null', [rows.map((row) => row.id)]);
     return commands.length;
   }

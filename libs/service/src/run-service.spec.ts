@@ -35,6 +35,23 @@ describe('running a service', () => {
     expect(on.said.join('')).toMatch(/Not everything had ended after 20 ms/);
   });
 
+  it('does not start with a failpoint that does not exist', async () => {
+    process.env['TRUNKLINE_FAILPOINT'] = 'worker.afterLunch';
+    const start = jest.fn();
+    await runService(start, { on }).finally(() => delete process.env['TRUNKLINE_FAILPOINT']);
+    expect(start).not.toHaveBeenCalled();
+    expect(on.exits).toEqual([2]);
+    expect(on.said.join('')).toMatch(/TRUNKLINE_FAILPOINT cannot be used: there is no failpoint.*worker\.afterHttp/);
+  });
+
+  it('says that it carries a failpoint', async () => {
+    process.env['TRUNKLINE_FAILPOINT'] = 'worker.afterHttp:3';
+    const running = runService(async () => ({ stop: async () => undefined }), { on }).finally(() => delete process.env['TRUNKLINE_FAILPOINT']);
+    on.emit('SIGTERM', 'SIGTERM');
+    await running;
+    expect(on.said.join('')).toMatch(/ends itself at worker\.afterHttp/);
+  });
+
   it('ends at once on a second signal', async () => {
     void runService(() => new Promise(() => undefined), { on });
     on.emit('SIGINT', 'SIGINT');

@@ -1,4 +1,5 @@
 import { TrunklineError } from '@trunkline/contracts';
+import { armingIn } from '@trunkline/failpoints';
 import { redactText } from '@trunkline/telemetry';
 
 /** What a started app gives back. */
@@ -38,6 +39,8 @@ export async function runService(start: () => Promise<RunningService>, { graceMs
   on.on('SIGINT', receive);
   let service: RunningService;
   try {
+    const armed = armingIn(process.env);
+    if (armed !== null) on.stderr.write(`TRUNKLINE_FAILPOINT is set: this process ends itself at ${armed.name}.\n`);
     service = await start();
   } catch (error) {
     on.stderr.write(`${explain(error)}\n`);

@@ -1,6 +1,7 @@
 import { isHarmlessTwice, repeatOf, type RepeatMethod, type StepOutcome } from '@trunkline/chain';
 import type { Command } from '@trunkline/contracts';
 import { factsOf, type Action, type Provider } from '@trunkline/connectors';
+import { failpoint } from '@trunkline/failpoints';
 import { startDeadline, type Clock, type Deadline } from '@trunkline/outbound';
 import type { Answered } from './answer.js';
 import { callsOfWrite, type Caller } from './caller.js';
@@ -28,6 +29,11 @@ type Decision = { readonly kind: 'call'; readonly integration: Integration; read
 
 /** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told when the deadline began and whether an intent stands for the call. */
 export class Execution {
+  private readonly mayWrite = (): string | null => {
+    failpoint('worker.beforeHttp');
+    return this.parts.heartbeatProblem();
+  };
+
   constructor(private readonly parts: ExecutionParts) {}
 
   async run(command: Command, onCall: (deadline: Deadline, keepsIntent: boolean) => void): Promise<Executed> {
@@ -49,7 +55,9 @@ export class Execution {
     if (decision.kind === 'answer') return { answer: decision.outcome, call: null };
     try {
       onCall(decision.deadline, keepsIntent);
-      const called = await this.parts.caller.write(decision.integration, command, decision.action, repeat, decision.deadline, this.parts.heartbeatProblem);
+      if (claim !== null) failpoint('worker.afterIntent');
+      const called = await this.parts.caller.write(decision.integration, command, decision.action, repeat, decision.deadline, this.mayWrite);
+      failpoint('worker.afterHttp');
       this.noteRefusal(decision.integration, called.answer);
       const expiresAtMs = claim?.expiresAtMs ?? null;
       return called.answer.kind === 'unknown' && expiresAtMs !== null ? { ...called, answer: { ...called.answer, expiresAtMs } } : called;

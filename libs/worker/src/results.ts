@@ -1,5 +1,6 @@
 import { encodeResult, resultsTopic, type StepResult } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import type { WorkerLogger } from './ports.js';
 
 interface Waiting {
@@ -47,8 +48,10 @@ export class Results {
     let failures = 0;
     while (this.waiting.length > 0) {
       const batch = this.waiting.slice(0, mostRecords);
+      failpoint('worker.beforeResult');
       try {
         await this.eventLog.append(resultsTopic, batch.map(({ result }) => encodeResult(result)));
+        failpoint('worker.afterResult');
         failures = 0;
         this.waiting.splice(0, batch.length);
         for (const { resolve } of batch) resolve();

@@ -2,6 +2,7 @@ import type { Finding } from '@trunkline/chain';
 import type { Command } from '@trunkline/contracts';
 import { startDeadline, type Clock } from '@trunkline/outbound';
 import type { Provider } from '@trunkline/connectors';
+import { failpoint } from '@trunkline/failpoints';
 import type { Answered } from './answer.js';
 import { callsOfSearch, type Caller } from './caller.js';
 import type { Integrations } from './integrations.js';
@@ -31,6 +32,7 @@ export class Settling {
     try {
       if (admission.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, admission.waitMs));
       const called = await caller.search(integration, command, action, startDeadline(command.deadlineMs, clock));
+      failpoint('settle.afterSearch');
       if (called.answer.kind === 'failed' && called.answer.class === 'auth') integrations.forget(integration.organisationId, integration.id);
       return called;
     } finally {

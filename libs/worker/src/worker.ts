@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { CommandUnreadable, commandTopicOf, decodeCommand, type Command } from '@trunkline/contracts';
 import { remainingIn, TokenCache, type Provider, type Send } from '@trunkline/connectors';
 import type { Consumption, RecordOutcome, StoredRecord } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import { createOutbound, systemClock, type Deadline } from '@trunkline/outbound';
 import { findingResult, outcomeResult } from './answer.js';
 import { Breakers } from './breakers.js';
@@ -142,6 +143,7 @@ class FamilyWorker implements Worker {
       hasHandover = true;
       try {
         await this.handovers.write(command, leftMs);
+        failpoint('worker.afterHandover');
       } catch (error) {
         this.options.logger?.warn({ err: error, runId: command.runId, stepId: command.stepId }, 'A running call could not be handed over; its partition waits for it');
         return running.then(() => done);

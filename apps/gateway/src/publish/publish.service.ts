@@ -1,5 +1,6 @@
 import { type AcceptedEvent, EventTooLarge, type Receipt, type TrunklineError, encodeEvent, eventTopicOf, receiptOf } from '@trunkline/contracts';
 import type { LogRecord } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import { BacklogTooOld, TypesUnavailable } from '../edge/errors.js';
 import { problemFrom, type Problem, problemOf } from '../edge/problem.js';
 import { EventsAllRefused } from './errors.js';
@@ -32,7 +33,9 @@ export class PublishService {
     if (accepted.length === 0) return allRefused(refusals, batched);
     const byTopic = recordsByTopic(accepted);
     for (const [topic, records] of byTopic) if (records.some(({ key }) => this.backlog.holds(topic, key))) throw BacklogTooOld.because(topic);
+    failpoint('gateway.beforeProduce');
     await Promise.all([...byTopic].map(([topic, records]) => this.appends.append(topic, records, Math.max(1, Math.round(deadlineMs - performance.now())))));
+    failpoint('gateway.afterProduce');
     return { status: 202, body: { receipts: accepted.map(receiptOf), refused: refusals.map(asRefusal) } };
   }
 

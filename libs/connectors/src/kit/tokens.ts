@@ -1,3 +1,5 @@
+import { failpoint } from '@trunkline/failpoints';
+
 /** An access token; never logged, never stored. */
 export interface Token {
   readonly value: string;
@@ -39,7 +41,10 @@ export class TokenCache {
   private start(connection: string, fetch: () => Promise<TokenAnswer>): Promise<TokenAnswer> {
     const running = fetch()
       .then((answer) => {
-        if (answer.kind === 'token') this.tokens.set(connection, answer.token);
+        if (answer.kind === 'token') {
+          failpoint('worker.afterToken');
+          this.tokens.set(connection, answer.token);
+        }
         return answer;
       })
       .finally(() => this.fetching.delete(connection));

@@ -1,3 +1,4 @@
+import { failpoint } from '@trunkline/failpoints';
 import type { CommitPosition, LogMember } from '../driver.js';
 import { Fenced } from '../errors.js';
 import type { HeldPartition } from './held-partition.js';
@@ -65,8 +66,10 @@ export class Committer {
     const sent = [...this.dirty].flatMap((held) => (held.state === 'gone' || held.uncommitted === null ? [] : [{ held, next: held.uncommitted }]));
     this.dirty.clear();
     if (sent.length === 0) return;
+    failpoint('log.beforePositions');
     try {
       await member.commit(sent.map(({ held, next }): CommitPosition => ({ ...held.assignment, next })));
+      failpoint('log.afterPositions');
       for (const { held, next } of sent) held.committedNext = next;
       this.failures = 0;
     } catch (error) {

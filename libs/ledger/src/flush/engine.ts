@@ -1,5 +1,6 @@
 import { isFinal } from '@trunkline/chain';
 import { TrunklineError } from '@trunkline/contracts';
+import { failpoint } from '@trunkline/failpoints';
 import { isDatabaseAway } from '@trunkline/storage';
 import { RecordFailed, RunsContended } from '../errors.js';
 import { keyOf } from '../run-row.js';
@@ -54,6 +55,7 @@ export class FlushEngine {
   private async transact(items: readonly Item[]): Promise<Committed> {
     const sent = this.events.sentDispatches();
     const committed = await new FlushTransaction(this.around, items, sent).run();
+    failpoint('ledger.afterCommit');
     this.events.markedSent(sent);
     this.settle(committed);
     return committed;

@@ -1,3 +1,4 @@
+import { failpoint } from '@trunkline/failpoints';
 import type { PoolClient } from 'pg';
 import type { Decision } from './decision.js';
 import type { SweepItem } from './item.js';
@@ -37,6 +38,7 @@ export async function voidIntents(client: PoolClient, decisions: ReadonlyMap<str
       on conflict do nothing`,
     [parameter],
   );
+  failpoint('sweeper.afterVoid');
   // A statement of its own: it sees rows that another transaction committed while the insert waited for it.
   const { rows } = await client.query<IntentRow>(
     `select i.organisation_id, i.run_id, i.step_id, i.dispatch, i.state, (extract(epoch from i.expires_at) * 1000)::float8 as expires_at_ms from json_to_recordset($1::json) k(organisation_id uuid, run_id uuid, step_id text, dispatch integer)

@@ -1,6 +1,7 @@
 import type { ActionFacts, PlannedStep } from '@trunkline/chain';
 import { planRun, repeatOf, isHarmlessTwice } from '@trunkline/chain';
 import { EventIdReused, subjectHashOf } from '@trunkline/contracts';
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
 import type { LedgerClock } from '../clock.js';
@@ -129,6 +130,7 @@ export class FlushTransaction {
     const hasWoken = await turns.settle(client, written, notWritten);
     await closeLetters(client, written);
     await closeGates(client, written, this.nowMs);
+    failpoint('ledger.beforeCommit');
     return { dispatchId, written, lost: this.lost, hasWoken };
   }
 

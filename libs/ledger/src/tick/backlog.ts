@@ -1,3 +1,4 @@
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { LedgerClock } from '../clock.js';
 import type { Gate } from '../gate/gate.js';
@@ -49,6 +50,7 @@ export async function leaseBacklog(databases: Pick<Databases, 'system'>, wanting
     text: leaseBacklogStatement,
     values: [JSON.stringify(wanting.map((gate) => ({ organisation_id: gate.organisationId, integration_id: gate.integrationId, wanted: gate.room(nowMs) + ahead }))), leaseMs],
   });
+  if (rows.length > 0) failpoint('ledger.afterBacklogLease');
   const byGate = new Map(wanting.map((gate) => [`${gate.organisationId}/${gate.integrationId}`, gate]));
   for (const row of rows) {
     byGate.get(`${row.organisation_id}/${row.integration_id}`)?.backlog.push({ organisationId: row.organisation_id, runId: row.run_id, stepId: row.step_id, leasedUntilMs: nowMs + leaseMs });

@@ -1,3 +1,4 @@
+import { failpoint } from '@trunkline/failpoints';
 import type { Databases } from '@trunkline/storage';
 import type { DueItem, DueKind } from '../flush/item.js';
 
@@ -26,6 +27,7 @@ export async function claimDue(databases: Pick<Databases, 'system'>, leaseMs: nu
     text: claimDueStatement,
     values: [leaseMs, limit],
   });
+  if (rows.length > 0) failpoint('ledger.afterDueClaim');
   return {
     items: rows.flatMap((row) => (row.kind === 'record' ? [] : [itemOf(row, row.kind)])),
     letters: rows.filter((row) => row.kind === 'record').map((row) => ({ organisationId: row.organisation_id, id: row.run_id })),

@@ -1,4 +1,5 @@
 import type { EventLog, Header } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import { decodeHeaders, firstAppendedHeader, letterIdHeader } from '../flush/letter.js';
 
@@ -39,7 +40,9 @@ export async function redriveRecords(databases: Pick<Databases, 'system'>, event
     }
   }));
   const taken = letters.filter(({ organisationId, id }) => !refused.has(nameOf(organisationId, id)));
-  if (taken.length > 0) await close(databases, taken);
+  if (taken.length === 0) return;
+  failpoint('ledger.afterRedrive');
+  await close(databases, taken);
 }
 
 async function close(databases: Pick<Databases, 'system'>, letters: readonly Letter[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { StepProgress } from '@trunkline/chain';
 import type { EventLog } from '@trunkline/event-log';
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { LedgerClock } from '../clock.js';
 import { dispatchName as nameOf } from '../flush/command.js';
@@ -36,6 +37,7 @@ export async function findOverdue(databases: Pick<Databases, 'system'>, eventLog
       where d.id = o.id returning d.id, d.items`,
     [leaseMs, newest],
   );
+  failpoint('sweeper.afterLease');
   const dispatches = rows.map(({ id, items }) => ({ id, commands: itemsOf(items).filter((item) => item.k === 'execute') }));
   return { dispatches, items: await stillSent(databases, dispatches.flatMap(({ commands }) => commands)) };
 }
@@ -71,6 +73,7 @@ export async function readOpenSteps(databases: Pick<Databases, 'system'>, keys: 
 
 /** A step that could not be swept keeps its dispatch: the row is what brings the sweeper back to it. */
 export async function forgetSwept(databases: Pick<Databases, 'system'>, { dispatches, items }: Overdue): Promise<void> {
+  if (items.length > 0) failpoint('sweeper.beforeForget');
   const swept = new Set(items.map(nameOf));
   const left = items.length === 0 ? [] : await stillSent(databases, dispatches.flatMap(({ commands }) => commands.filter((item) => swept.has(nameOf({ runId: item.r, stepId: item.s, dispatch: item.d })))));
   const kept = new Set(left.map(nameOf));

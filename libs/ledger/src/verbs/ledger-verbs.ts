@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Happening, Run } from '@trunkline/chain';
+import { failpoint } from '@trunkline/failpoints';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import { measuredClock, type LedgerClock } from '../clock.js';
 import { IntegrationNotFound, RunChanged, StepNotAsked } from '../errors.js';
@@ -36,7 +37,11 @@ export function createLedgerVerbs(options: LedgerVerbsOptions): LedgerVerbs {
   return {
     listRuns: (organisationId, filter) => listRuns(databases, organisationId, filter),
     showRun: (organisationId, runId) => showRun(databases, organisationId, runId),
-    replay: (organisationId, runId, request) => replay({ databases, catalogue, newId }, organisationId, runId, request),
+    replay: async (organisationId, runId, request) => {
+      const answer = await replay({ databases, catalogue, newId }, organisationId, runId, request);
+      failpoint('verbs.afterReplay');
+      return answer;
+    },
     cancel: (organisationId, runId) => asking.cancel(organisationId, runId),
     settle: (organisationId, runId, step, answer) => asking.settle(organisationId, runId, step, answer),
     listDeadLetters: (organisationId, filter) => listLetters(databases, organisationId, filter),
