@@ -86,9 +86,10 @@ export const people: Migration = {
     )`,
     toAccess('openid_attempts'),
 
+    // No foreign key to users: the first owner and the first organisation are made in transactions of two roles, of which one must commit first.
     `create table memberships (
       organisation_id uuid not null references organisations (id) on delete cascade,
-      user_id uuid not null references users (id) on delete cascade,
+      user_id uuid not null,
       role text not null check (role in ('owner', 'admin', 'data_ops', 'planner', 'staff', 'viewer')),
       email text not null,
       name text not null,
