@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { startKafka } from '@trunkline/local-services';
 import { Kafka, logLevel } from 'kafkajs';
 import { statesOf } from '../drivers/kafka/succession.js';
-import { AdminConnection } from '../drivers/kafka/admin-connection.js';
+import type { ClusterQuestions } from '../drivers/kafka/kafka-client.js';
+import { kafkajsLibrary } from '../drivers/kafka/kafkajs-library.js';
 import { settingsOf } from '../drivers/kafka/options.js';
 import type { Harness } from './harness.js';
 import { appendTimeoutMs, openDriver, sessionTimeoutMs } from './kafka-entry.js';
@@ -18,7 +19,7 @@ export async function startKafkaHarness(): Promise<Harness> {
   let server = await startKafka({ dataDir });
   const { port } = server;
   const brokers = server.brokers.join(',');
-  const connection = new AdminConnection(settingsOf({ brokers: server.brokers }));
+  const questions = kafkajsLibrary.openQuestions(settingsOf({ brokers: server.brokers }));
   const writer = await openDriver(brokers);
   return {
     open: () => openDriver(brokers),
@@ -34,11 +35,11 @@ export async function startKafkaHarness(): Promise<Harness> {
       await wait(pauseMs);
       if (!isRolledBack) await writer.append(topic, [record]);
     },
-    applyRetention: (liveGroups) => trim(brokers, connection, liveGroups),
+    applyRetention: (liveGroups) => trim(brokers, questions, liveGroups),
     hasGaplessOffsets: true,
     async close() {
       await writer.close();
-      connection.close();
+      questions.close();
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
@@ -49,11 +50,11 @@ export async function startKafkaHarness(): Promise<Harness> {
  * Kafka removes by age and asks no group; what keeps the promise there is the age (7 days) and the refusal of new events once something unread is half as old.
  * Here records are removed as an operator may remove them by hand: all that every live group has committed.
  */
-async function trim(brokers: string, connection: AdminConnection, liveGroups: readonly string[]): Promise<void> {
+async function trim(brokers: string, questions: ClusterQuestions, liveGroups: readonly string[]): Promise<void> {
   const admin = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
-    const states = await Promise.all(liveGroups.map(async (group) => (await statesOf(connection, group))[0]));
+    const states = await Promise.all(liveGroups.map(async (group) => (await statesOf(questions, group))[0]));
     const topics = (await admin.listTopics()).filter((name) => !name.startsWith('__'));
     for (const topic of topics) {
       const partitions = (await admin.fetchTopicOffsets(topic)).map(({ partition, high, low }) => {

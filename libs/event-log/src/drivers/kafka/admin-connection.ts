@@ -1,9 +1,10 @@
 import type { Admin } from 'kafkajs';
 import { LogClosed } from '../../errors.js';
-import { SHORT_RETRY, createClient, within, type KafkaClient } from './client.js';
+import { brokerErrorType } from './broker-error.js';
+import { SHORT_RETRY, createClient, type KafkaClient } from './client.js';
 import { connectCluster, type Cluster } from './cluster.js';
-import { brokerErrorType } from './lane.js';
 import type { Settings } from './options.js';
+import { within } from './within.js';
 
 interface Connection<Asked> {
   readonly client: KafkaClient;

@@ -1,11 +1,13 @@
 import { freePort } from '@trunkline/local-services';
 import { Appender } from './append.js';
+import { kafkajsLibrary as library } from './kafkajs-library.js';
 import { settingsOf } from './options.js';
 
 /** Nothing listens at the address: the broker is away. */
 describe('appending while the broker is away', () => {
   async function appender(options: { readonly appendTimeoutMs: number; readonly waitingBytesLimit?: number }): Promise<Appender> {
-    return new Appender(settingsOf({ brokers: [`127.0.0.1:${await freePort()}`], ...options }), () => Promise.resolve(4), () => undefined);
+    const settings = settingsOf({ brokers: [`127.0.0.1:${await freePort()}`], ...options });
+    return new Appender(settings, () => Promise.resolve(4), (topic) => library.openProducer(settings, topic), () => undefined);
   }
 
   const record = (bytes: number) => ({ key: Buffer.from('k'), value: Buffer.alloc(bytes), headers: [] });

@@ -1,10 +1,11 @@
-import type { RecordMetadata } from 'kafkajs';
 import { LogClosed, LogUnavailable, RecordTooLarge, TopicMissing } from '../../errors.js';
 import { partitionOf } from '../../partitioner.js';
 import type { LogRecord, Position } from '../../port.js';
-import { Lane, brokerErrorType, type Parcel, type ParcelResult } from './lane.js';
+import { brokerErrorType } from './broker-error.js';
+import type { ProducerSession } from './kafka-client.js';
+import { Lane, type OnAcknowledged, type Parcel, type ParcelResult } from './lane.js';
 import { MAX_RECORD_BYTES, type Settings } from './options.js';
-import { toMessage, wireSize } from './wire.js';
+import { wireSize } from './wire-size.js';
 
 /** Deals records to partitions and partitions to lanes, and waits for the broker's word on each (P1), never longer than the time allowed. */
 export class Appender {
@@ -16,7 +17,8 @@ export class Appender {
   constructor(
     private readonly settings: Settings,
     private readonly partitionCount: (topic: string) => Promise<number>,
-    private readonly onAcknowledged: (metadata: readonly RecordMetadata[], sentAtMs: number) => void,
+    private readonly openProducer: (topic: string) => ProducerSession,
+    private readonly onAcknowledged: OnAcknowledged,
   ) {}
 
   async append(topic: string, records: readonly LogRecord[]): Promise<readonly Position[]> {
@@ -47,13 +49,13 @@ export class Appender {
     const byLane = Map.groupBy(dealt, ({ partition }) => this.laneOf(topic, partition));
     return new Promise((resolve, reject) => {
       const waiter = new Waiter(topic, dealt.map(({ partition }) => partition), deadlineMs, resolve, reject);
-      for (const [lane, part] of byLane) lane.enqueue(part.map(({ record, partition, bytes, index }): Parcel => ({ message: toMessage(record, partition), partition, bytes, deadlineMs, settle: (result) => waiter.settle(index, result) })));
+      for (const [lane, part] of byLane) lane.enqueue(part.map(({ record, partition, bytes, index }): Parcel => ({ record, partition, bytes, deadlineMs, settle: (result) => waiter.settle(index, result) })));
     });
   }
 
   private laneOf(topic: string, partition: number): Lane {
     const name = `${topic}/${partition % this.settings.lanesPerTopic}`;
-    const lane = this.lanes.get(name) ?? new Lane(topic, this.settings, this.onAcknowledged);
+    const lane = this.lanes.get(name) ?? new Lane(() => this.openProducer(topic), this.onAcknowledged);
     this.lanes.set(name, lane);
     return lane;
   }

@@ -56,16 +56,3 @@ export const LONG_RETRY = { initialRetryTime: 50, multiplier: 1.6, maxRetryTime:
 
 /** For questions with somebody waiting for the answer. */
 export const SHORT_RETRY = { initialRetryTime: 50, multiplier: 1.6, maxRetryTime: 400, factor: 0.2, retries: 6 } as const;
-
-/** Resolves with what the work gives, or rejects after the time; the work itself is not stopped. */
-export async function within<Result>(timeoutMs: number, what: string, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -3,24 +3,16 @@
  * kafkajs never sees an error of ours (a TypeError would end it for good, any other would re-read the same record for ever).
  */
 import { PartitionAssigners, type Consumer, type EachBatchPayload, type PartitionAssigner } from 'kafkajs';
-import type { StoredRecord } from '../../port.js';
-import { createClient, within, type KafkaClient } from './client.js';
-import type { CommitTopic, ConsumerGroup, ReleasingAssigner } from './kafkajs-patches.js';
+import { createClient, type KafkaClient } from './client.js';
+import type { GroupSession, GroupSessionEvents, GroupSessionOptions, OffsetsToStore } from './kafka-client.js';
+import type { ConsumerGroup, ReleasingAssigner } from './kafkajs-patches.js';
 import type { Settings } from './options.js';
 import { fromMessage } from './wire.js';
-
-export interface SessionEvents {
-  /** Awaited before the consumer joins (again). `isMember` is false when the group has already forgotten it. */
-  beforeJoin(isMember: boolean): Promise<void>;
-  joined(assignment: Readonly<Record<string, readonly number[]>>): void;
-  /** kafkajs goes on at the offset after the last record. */
-  records(topic: string, partition: number, records: readonly StoredRecord[]): void;
-  ended(reason: string): void;
-}
+import { within } from './within.js';
 
 const MAX_FETCH_BYTES = 8 * 1024 * 1024;
 
-export class ConsumerSession {
+export class ConsumerSession implements GroupSession {
   /** Monotonic. */
   lastHeartbeatMs = 0;
   lastFetchMs = performance.now();
@@ -32,17 +24,17 @@ export class ConsumerSession {
   private isOver = false;
   private isCommitting = false;
 
-  constructor(
-    readonly groupName: string,
-    private readonly topics: readonly string[],
-    settings: Settings,
-    private readonly events: SessionEvents,
-    /** Of the session before this one: the broker takes the new consumer for it, instead of waiting for the old one's time-out. */
-    private inheritedMemberId: string | null,
-  ) {
+  private readonly topics: readonly string[];
+  private readonly events: GroupSessionEvents;
+  private inheritedMemberId: string | null;
+
+  constructor(settings: Settings, { group, topics, events, inheritedMemberId }: GroupSessionOptions) {
+    this.topics = topics;
+    this.events = events;
+    this.inheritedMemberId = inheritedMemberId;
     this.client = createClient(settings, 'consumer');
     this.consumer = this.client.kafka.consumer({
-      groupId: groupName,
+      groupId: group,
       sessionTimeout: settings.sessionTimeoutMs,
       rebalanceTimeout: settings.rebalanceTimeoutMs,
       heartbeatInterval: Math.min(settings.heartbeatIntervalMs, settings.sessionTimeoutMs / 3),
@@ -73,13 +65,13 @@ export class ConsumerSession {
   }
 
   /** Not `consumer.commitOffsets`: that repeats a refused commit, after a rebalance under the next generation, for partitions that belong to somebody else by then. */
-  async commit(topics: readonly CommitTopic[]): Promise<void> {
+  async commit(topics: readonly OffsetsToStore[]): Promise<void> {
     if (this.group === null || this.isOver) throw new Error('the consumer is not a member of its group');
     // A commit whose caller stopped waiting may still arrive; none may overtake it, or the older would have the last word.
     if (this.isCommitting) throw new Error('the commit before this one is still unanswered');
     this.isCommitting = true;
     try {
-      await this.group.commitOffsets({ topics });
+      await this.group.commitOffsets({ topics: topics.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((one) => ({ ...one, offset: String(one.offset) })) })) });
     } finally {
       this.isCommitting = false;
     }

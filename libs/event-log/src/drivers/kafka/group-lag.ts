@@ -1,23 +1,22 @@
-import { AssignerProtocol } from 'kafkajs';
 import type { PartitionLag } from '../../port.js';
-import type { AdminConnection } from './admin-connection.js';
-import { appendTimeAt } from './cluster.js';
+import { asking } from './broker-error.js';
+import type { ClusterQuestions } from './kafka-client.js';
 import { statesOf } from './succession.js';
-import { asking, type Topics } from './topics.js';
+import type { Topics } from './topics.js';
 
 /** How far a group is behind. The age of the oldest unread record costs one small fetch per lagging partition, and none while its commit has not moved. */
 export class GroupLag {
   private readonly times = new Map<string, { readonly committed: bigint; readonly appendedAtMs: number }>();
 
   constructor(
-    private readonly connection: AdminConnection,
+    private readonly questions: ClusterQuestions,
     private readonly topics: Topics,
     /** What members of this process read; known before the group's first commit. */
     private readonly topicsJoined: (group: string) => readonly string[],
   ) {}
 
   async of(group: string): Promise<readonly PartitionLag[]> {
-    const [inForce] = await statesOf(this.connection, group);
+    const [inForce] = await statesOf(this.questions, group);
     const offsets = new Map((inForce?.offsets ?? []).map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]));
     const subscribed = inForce === undefined ? [] : await this.subscribed(inForce.name);
     const names = [...new Set([...(inForce?.offsets ?? []).map(({ topic }) => topic), ...subscribed, ...this.topicsJoined(group)])].toSorted();
@@ -34,18 +33,13 @@ export class GroupLag {
     const place = `${topic}/${partition}`;
     const known = this.times.get(`${group} ${place}`);
     if (known?.committed === committed) return known.appendedAtMs;
-    const appendedAtMs = await asking(`reading ${place} at ${committed}`, () => this.connection.read('reading a record', (cluster) => appendTimeAt(cluster, topic, partition, committed)));
+    const appendedAtMs = await asking(`reading ${place} at ${committed}`, () => this.questions.appendTimeAt(topic, partition, committed));
     if (appendedAtMs !== null) this.times.set(`${group} ${place}`, { committed, appendedAtMs });
     return appendedAtMs;
   }
 
   private async subscribed(name: string): Promise<readonly string[]> {
-    const { groups } = await asking(`describing ${name}`, () => this.connection.ask('describing a group', (admin) => admin.describeGroups([name])));
-    return groups.flatMap(({ members }) => members.flatMap(({ memberMetadata }) => topicsIn(memberMetadata)));
+    const described = await asking(`describing ${name}`, () => this.questions.describeGroups([name]));
+    return described.get(name)?.topics ?? [];
   }
-}
-
-/** What a member subscribes to; while a group rebalances the broker tells nothing. */
-export function topicsIn(memberMetadata: Buffer): readonly string[] {
-  return memberMetadata.length === 0 ? [] : (AssignerProtocol.MemberMetadata.decode(memberMetadata)?.topics ?? []);
 }

@@ -1,16 +1,13 @@
 /**
  * One idempotent producer and a queue with ONE send in flight. kafkajs rolls its sequence back on an error and gives it to whichever send comes next, which the broker then
- * confirms as a repeat without storing it: with concurrent sends on one producer, acknowledged records are lost (measured 2026-11; `lane.spec.ts` shows it). Hence also: a
+ * confirms as a repeat without storing it: with concurrent sends on one producer, acknowledged records are lost (measured 2026-11; `lost-response.spec.ts` shows it). Hence also: a
  * producer whose send was rejected or given up on is never used again, and the same batch is resent by a new one.
  */
-import { Partitioners, type Message, type Producer, type RecordMetadata } from 'kafkajs';
-import { createClient, type KafkaClient } from './client.js';
-import type { Settings } from './options.js';
+import { brokerErrorType } from './broker-error.js';
+import type { ProducerSession, RecordToSend, SentPartition } from './kafka-client.js';
 
 /** One record on its way; `settle` is called exactly once. */
-export interface Parcel {
-  readonly message: Message;
-  readonly partition: number;
+export interface Parcel extends RecordToSend {
   readonly bytes: number;
   /** Monotonic; after it nobody waits for the record any more. */
   readonly deadlineMs: number;
@@ -19,11 +16,8 @@ export interface Parcel {
 
 export type ParcelResult = { readonly offset: bigint } | { readonly error: unknown };
 
-interface Session {
-  readonly client: KafkaClient;
-  readonly producer: Producer;
-  readonly connected: Promise<void>;
-}
+/** Told what the broker has stored, and when it was sent by this process's clock. */
+export type OnAcknowledged = (sent: readonly SentPartition[], sentAtMs: number) => void;
 
 const BATCH_RECORDS = 500;
 const BATCH_BYTES = 1024 * 1024;
@@ -31,14 +25,13 @@ const RESEND_AFTER_MS = 100;
 
 export class Lane {
   private readonly waiting: Parcel[] = [];
-  private session: Session | null = null;
+  private session: ProducerSession | null = null;
   private isSending = false;
   private isClosed = false;
 
   constructor(
-    private readonly topic: string,
-    private readonly settings: Settings,
-    private readonly onAcknowledged: (metadata: readonly RecordMetadata[], sentAtMs: number) => void,
+    private readonly openSession: () => ProducerSession,
+    private readonly onAcknowledged: OnAcknowledged,
   ) {}
 
   enqueue(parcels: readonly Parcel[]): void {
@@ -82,12 +75,11 @@ export class Lane {
   private async sendBatch(batch: readonly Parcel[]): Promise<void> {
     if (batch.length === 0) return;
     const deadlineMs = Math.max(...batch.map((parcel) => parcel.deadlineMs));
-    const messages = batch.map((parcel) => parcel.message);
     for (let lastError: unknown = null; ; ) {
       const remainingMs = deadlineMs - performance.now();
       if (remainingMs <= 0 || this.isClosed) return settleAll(batch, { error: lastError ?? new Error('the broker did not answer in time') });
       try {
-        return settleOffsets(batch, await this.sendWithin(remainingMs, messages));
+        return settleOffsets(batch, await this.sendWithin(remainingMs, batch));
       } catch (error) {
         lastError = error;
         this.endSession();
@@ -97,41 +89,28 @@ export class Lane {
     }
   }
 
-  /** At the deadline the client is destroyed, which ends the send: nothing of it can arrive later than a batch sent after it. */
-  private async sendWithin(timeoutMs: number, messages: Message[]): Promise<readonly RecordMetadata[]> {
+  /** At the deadline the session is destroyed, which ends the send: nothing of it can arrive later than a batch sent after it. */
+  private async sendWithin(timeoutMs: number, batch: readonly Parcel[]): Promise<readonly SentPartition[]> {
     const session = (this.session ??= this.openSession());
-    const timer = setTimeout(() => session.client.destroy(), timeoutMs);
+    const timer = setTimeout(() => session.destroy(), timeoutMs);
     try {
-      await session.connected;
       const sentAtMs = Date.now();
-      const metadata = await session.producer.send({ topic: this.topic, acks: -1, messages });
-      this.onAcknowledged(metadata, sentAtMs);
-      return metadata;
+      const sent = await session.send(batch);
+      this.onAcknowledged(sent, sentAtMs);
+      return sent;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  private openSession(): Session {
-    const client = createClient(this.settings, 'producer');
-    const producer = client.kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      // Every message names its partition: kafkajs asks the partitioner again on each retry, and a keyless record would change its place.
-      createPartitioner: Partitioners.DefaultPartitioner,
-    });
-    return { client, producer, connected: producer.connect() };
-  }
-
   private endSession(): void {
-    this.session?.client.destroy();
+    this.session?.destroy();
     this.session = null;
   }
 }
 
-function settleOffsets(batch: readonly Parcel[], metadata: readonly RecordMetadata[]): void {
-  const next = new Map(metadata.map(({ partition, baseOffset }) => [partition, BigInt(baseOffset ?? -1)]));
+function settleOffsets(batch: readonly Parcel[], sent: readonly SentPartition[]): void {
+  const next = new Map(sent.map(({ partition, baseOffset }) => [partition, baseOffset]));
   for (const parcel of batch) {
     const offset = next.get(parcel.partition) ?? -1n;
     next.set(parcel.partition, offset + 1n);
@@ -146,14 +125,6 @@ function settleAll(batch: readonly Parcel[], result: ParcelResult): void {
 /** The broker has refused the records themselves; sending them again cannot help. */
 function isFinal(error: unknown): boolean {
   return ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'UNKNOWN_TOPIC_OR_PARTITION'].includes(brokerErrorType(error) ?? '');
-}
-
-/** kafkajs wraps the broker's answer, sometimes twice. */
-export function brokerErrorType(error: unknown): string | null {
-  for (let current: unknown = error; current instanceof Error; current = current.cause) {
-    if ('type' in current && typeof current.type === 'string') return current.type;
-  }
-  return null;
 }
 
 function pause(durationMs: number): Promise<void> {

@@ -1,16 +1,14 @@
 import type { Assignment, CommitPosition, JoinRequest, LogMember, MemberEvents, TopicPartition } from '../../driver.js';
 import { Fenced, GroupRetired, LogUnavailable, TopicMissing } from '../../errors.js';
 import type { StoredRecord } from '../../port.js';
-import type { AdminConnection } from './admin-connection.js';
-import { within } from './client.js';
-import { ConsumerSession } from './consumer-session.js';
+import { brokerErrorType } from './broker-error.js';
 import { commitMetadata } from './group-name.js';
-import type { CommitTopic } from './kafkajs-patches.js';
-import { brokerErrorType } from './lane.js';
+import type { ClusterQuestions, GroupSession, KafkaClientLibrary, OffsetsToStore } from './kafka-client.js';
 import type { Settings } from './options.js';
 import { statesOf, type GroupInForce } from './succession.js';
 import type { Topics } from './topics.js';
 import { StallWatch } from './stall-watch.js';
+import { within } from './within.js';
 
 interface Held {
   readonly assignment: Assignment;
@@ -22,10 +20,10 @@ interface Held {
 
 const RECREATE_AFTER_MS = [200, 1_000, 3_000, 5_000] as const;
 
-/** A member of a group for as long as its process wants, over as many kafkajs consumers as that takes. */
+/** A member of a group for as long as its process wants, over as many sessions of the client library as that takes. */
 export class KafkaMember implements LogMember {
   private static lastEpoch = 0n;
-  private session: ConsumerSession | null = null;
+  private session: GroupSession | null = null;
   private readonly held = new Map<string, Held>();
   private readonly paused = new Set<string>();
   private reason: string | null = 'joining';
@@ -42,7 +40,8 @@ export class KafkaMember implements LogMember {
     private readonly inForce: GroupInForce,
     private readonly events: MemberEvents,
     private readonly settings: Settings,
-    private readonly connection: AdminConnection,
+    private readonly library: Pick<KafkaClientLibrary, 'openGroupSession'>,
+    private readonly questions: ClusterQuestions,
     topics: Topics,
     private readonly onOver: () => void,
   ) {
@@ -134,7 +133,7 @@ export class KafkaMember implements LogMember {
 
   private async store(positions: readonly CommitPosition[]): Promise<void> {
     const metadata = commitMetadata(this.inForce.epoch);
-    const topics: readonly CommitTopic[] = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, list]) => ({ topic, partitions: list.map(({ partition, next }) => ({ partition, offset: String(next), metadata })) }));
+    const topics: readonly OffsetsToStore[] = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, list]) => ({ topic, partitions: list.map(({ partition, next }) => ({ partition, offset: next, metadata })) }));
     try {
       if (this.session === null) throw new Error('the consumer is being replaced');
       await within(this.settings.requestTimeoutMs, 'committing', this.session.commit(topics));
@@ -150,14 +149,19 @@ export class KafkaMember implements LogMember {
   }
 
   private startSession(): void {
-    const session: ConsumerSession = new ConsumerSession(this.inForce.name, this.request.topics, this.settings, {
-      beforeJoin: (isMember) => this.release(isMember),
-      joined: (assignment) => this.assigned(assignment),
-      records: (topic, partition, records) => this.deliver(topic, partition, records),
-      ended: (reason) => {
-        if (this.session === session) this.crash(reason);
+    const session: GroupSession = this.library.openGroupSession(this.settings, {
+      group: this.inForce.name,
+      topics: this.request.topics,
+      inheritedMemberId: this.memberId,
+      events: {
+        beforeJoin: (isMember) => this.release(isMember),
+        joined: (assignment) => this.assigned(assignment),
+        records: (topic, partition, records) => this.deliver(topic, partition, records),
+        ended: (reason) => {
+          if (this.session === session) this.crash(reason);
+        },
       },
-    }, this.memberId);
+    });
     this.session = session;
     session.start().catch((error: unknown) => {
       if (this.session !== session) return;
@@ -220,7 +224,7 @@ export class KafkaMember implements LogMember {
 
   /** A member that the group had forgotten may have been asleep while another list of topics took over. */
   private async verifyInForce(): Promise<void> {
-    const states = await within(VERIFY_WITHIN_MS, 'reading the group', statesOf(this.connection, this.request.group)).catch(() => []);
+    const states = await within(VERIFY_WITHIN_MS, 'reading the group', statesOf(this.questions, this.request.group)).catch(() => []);
     const [inForce] = states;
     if (inForce === undefined || inForce.name === this.inForce.name || inForce.epoch <= this.inForce.epoch) return;
     this.isRetired = true;

@@ -1,22 +1,18 @@
-import { TrunklineError } from '@trunkline/contracts';
-import { LogUnavailable, TopicMismatch, TopicMissing } from '../../errors.js';
+import { TopicMismatch, TopicMissing } from '../../errors.js';
 import type { TopicDefinition, TopicFigures } from '../../port.js';
-import type { AdminConnection } from './admin-connection.js';
-import { brokerErrorType } from './lane.js';
+import { asking } from './broker-error.js';
+import type { ClusterQuestions, PartitionEnds, TopicSettings } from './kafka-client.js';
 import { MAX_MESSAGE_BYTES } from './options.js';
 
 /** A count is read again after this, since partitions may be added from outside. */
 const COUNT_AGE_MS = 300_000;
-
-/** Kafka protocol, ConfigResource.Type; kafkajs's own constant cannot be imported by name from an ES module. */
-const TOPIC_RESOURCE = 2;
 
 /** Which topics there are, how they are set and how full they are. */
 export class Topics {
   private readonly counts = new Map<string, { readonly partitions: Promise<number>; readonly askedAtMs: number }>();
   private readonly ensured = new Set<string>();
 
-  constructor(private readonly connection: AdminConnection) {}
+  constructor(private readonly questions: ClusterQuestions) {}
 
   async ensure(definitions: readonly TopicDefinition[]): Promise<void> {
     if (definitions.length === 0) return;
@@ -51,89 +47,41 @@ export class Topics {
 
   /** Of the topics this process has declared; of all but Kafka's own where it declared none. */
   async figures(): Promise<readonly TopicFigures[]> {
-    const names = this.ensured.size > 0 ? [...this.ensured] : (await asking('listing topics', () => this.connection.ask('listing topics', (admin) => admin.listTopics()))).filter((name) => !name.startsWith('__'));
+    const names = this.ensured.size > 0 ? [...this.ensured] : (await asking('listing topics', () => this.questions.topicNames())).filter((name) => !name.startsWith('__'));
     const ends = await this.ends(names);
+    const sizes = await asking('asking for sizes', () => this.questions.sizes(names));
     return names.toSorted().map((topic) => {
       const partitions = ends.get(topic) ?? [];
       const records = partitions.reduce((sum, { begin, end }) => sum + (end - begin), 0n);
-      // kafkajs cannot ask for sizes on disk (DescribeLogDirs).
-      return { topic, partitions: partitions.length, records, bytes: null };
+      return { topic, partitions: partitions.length, records, bytes: sizes?.get(topic) ?? null };
     });
   }
 
-  /** First and next offset of every partition, two requests however many topics. */
   async ends(names: readonly string[]): Promise<ReadonlyMap<string, readonly PartitionEnds[]>> {
-    if (names.length === 0) return new Map();
-    return asking(`reading the ends of ${names.join(', ')}`, () =>
-      this.connection.read('reading ends', async (cluster) => {
-        await cluster.addMultipleTargetTopics(names);
-        await cluster.refreshMetadataIfNecessary();
-        const partitionsOf = (topic: string) => cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }));
-        const request = (fromBeginning: boolean) => names.map((topic) => ({ topic, partitions: partitionsOf(topic), fromBeginning }));
-        // Begin first: an end read later is never below it.
-        const begins = await cluster.fetchTopicsOffset(request(true));
-        const ends = await cluster.fetchTopicsOffset(request(false));
-        return new Map(ends.map(({ topic, partitions }) => {
-          const begin = new Map(begins.find((one) => one.topic === topic)?.partitions.map((one) => [one.partition, BigInt(one.offset)]));
-          const sorted = partitions.toSorted((a, b) => a.partition - b.partition);
-          return [topic, sorted.map(({ partition, offset }) => ({ partition, begin: begin.get(partition) ?? 0n, end: BigInt(offset) }))];
-        }));
-      }));
+    return names.length === 0 ? new Map() : asking(`reading the ends of ${names.join(', ')}`, () => this.questions.ends(names));
   }
 
-  private async existing(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const all = new Set(await asking('listing topics', () => this.connection.ask('listing topics', (admin) => admin.listTopics())));
-    const topics = names.filter((name) => all.has(name));
-    if (topics.length === 0) return new Map();
-    const metadata = await asking(`describing ${topics.join(', ')}`, () => this.connection.ask('describing topics', (admin) => admin.fetchTopicMetadata({ topics })));
-    return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  private existing(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return asking(`describing ${names.join(', ')}`, () => this.questions.partitionCounts(names));
   }
 
   private async create(definitions: readonly TopicDefinition[]): Promise<void> {
-    const topics = definitions.map((definition) => ({ topic: definition.name, numPartitions: definition.partitions, configEntries: Object.entries(topicSettings(definition)).map(([name, value]) => ({ name, value })) }));
-    // Answers false for those that another process created in between.
-    await asking(`creating ${topics.map(({ topic }) => topic).join(', ')}`, () => this.connection.ask('creating topics', (admin) => admin.createTopics({ topics, waitForLeaders: true })));
+    const topics = definitions.map((definition) => ({ name: definition.name, partitions: definition.partitions, settings: topicSettings(definition) }));
+    await asking(`creating ${topics.map(({ name }) => name).join(', ')}`, () => this.questions.createTopics(topics));
   }
 
-  /** Settings of an existing topic that are not the declared ones; kafkajs replaces all of a topic's own settings, so those are carried over. */
+  /** Settings of existing topics that are not the declared ones. */
   private async setUp(definitions: readonly TopicDefinition[]): Promise<void> {
     if (definitions.length === 0) return;
-    const { resources } = await asking('reading topic settings', () =>
-      this.connection.ask('reading topic settings', (admin) => admin.describeConfigs({ includeSynonyms: false, resources: definitions.map(({ name }) => ({ type: TOPIC_RESOURCE, name })) })));
-    const changes = definitions.flatMap((definition) => {
-      const current = resources.find(({ resourceName }) => resourceName === definition.name)?.configEntries ?? [];
-      const wanted = topicSettings(definition);
-      const isAsDeclared = Object.entries(wanted).every(([name, value]) => current.find(({ configName }) => configName === name)?.configValue === value);
-      if (isAsDeclared) return [];
-      const own = Object.fromEntries(current.filter((entry) => isTopicsOwn(entry)).map(({ configName, configValue }) => [configName, configValue]));
-      return [{ type: TOPIC_RESOURCE, name: definition.name, configEntries: Object.entries({ ...own, ...wanted }).map(([name, value]) => ({ name, value })) }];
-    });
-    if (changes.length > 0) await asking('setting topics', () => this.connection.ask('setting topics', (admin) => admin.alterConfigs({ validateOnly: false, resources: changes })));
+    const current = await asking('reading topic settings', () => this.questions.topicSettings(definitions.map(({ name }) => name)));
+    const changes = definitions
+      .map((definition) => ({ name: definition.name, wanted: topicSettings(definition) }))
+      .filter(({ name, wanted }) => Object.entries(wanted).some(([key, value]) => current.get(name)?.[key] !== value));
+    if (changes.length > 0) await asking('setting topics', () => this.questions.setTopics(new Map(changes.map(({ name, wanted }) => [name, wanted]))));
   }
-}
-
-export interface PartitionEnds {
-  readonly partition: number;
-  readonly begin: bigint;
-  readonly end: bigint;
 }
 
 /** Append time comes from the broker: it decides which chain version plans an event. */
-function topicSettings({ retentionMs }: TopicDefinition): Readonly<Record<string, string>> {
+function topicSettings({ retentionMs }: TopicDefinition): TopicSettings {
   return { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': String(retentionMs), 'max.message.bytes': String(MAX_MESSAGE_BYTES) };
-}
-
-/** 1 = set on the topic itself, not inherited from the broker (Kafka protocol, DescribeConfigs v1). */
-function isTopicsOwn(entry: object): boolean {
-  return 'configSource' in entry && entry.configSource === 1;
-}
-
-export async function asking<Answer>(what: string, question: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await question();
-  } catch (error) {
-    if (error instanceof TrunklineError) throw error;
-    if (brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw TopicMissing.from(error, what);
-    throw LogUnavailable.from(error, what);
-  }
 }

@@ -19,12 +19,6 @@ export function fromMessage(topic: string, partition: number, message: KafkaMess
   };
 }
 
-/** An estimate from above of what the record takes in a batch. */
-export function wireSize({ key, value, headers }: LogRecord): number {
-  const headerBytes = headers.reduce((sum, [name, bytes]) => sum + Buffer.byteLength(name) + bytes.length + 10, 0);
-  return (key?.length ?? 0) + (value?.length ?? 0) + headerBytes + 40;
-}
-
 /**
  * kafkajs takes an object, which cannot hold the order of repeated or numeric names. But a value that is an array it turns into headers with that array's own `map`:
  * one such array answers with the whole list.

@@ -1,5 +1,5 @@
 import { AssignerProtocol } from 'kafkajs';
-import { topicsIn } from './group-lag.js';
+import { topicsIn } from './kafkajs-questions.js';
 
 describe('what a member of a group subscribes to', () => {
   it('is read from its metadata', () => {
