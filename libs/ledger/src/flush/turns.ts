@@ -11,6 +11,15 @@ with released as (
   insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
   select organisation_id, integration_id, subject_hash, number, run_id from json_to_recordset($2::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid)`;
 
+/** Who is first is found before the table of waiting steps is touched: joined in one, the planner may walk all that wait for each subject. */
+export const wakeStatement = `
+with first as materialized (
+    select k.organisation_id, k.integration_id, h.run_id from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid, subject_hash text)
+    cross join lateral (select h.run_id from subject_holders h where h.organisation_id = k.organisation_id and h.integration_id = k.integration_id and h.subject_hash = k.subject_hash order by h.number limit 1) h
+  )
+  update due_work d set due_at = clock_timestamp(), leased_until = null from first f
+  where d.organisation_id = f.organisation_id and d.run_id = f.run_id and d.integration_id = f.integration_id and d.kind = 'turn' and f.run_id = coalesce(f.run_id, f.organisation_id)`;
+
 interface SubjectKey {
   readonly organisation_id: string;
   readonly integration_id: string;
@@ -109,14 +118,7 @@ export class Turns {
   }
 
   private async wake(client: PoolClient): Promise<boolean> {
-    const { rowCount } = await client.query({
-      name: 'subject-wake',
-      text: `update due_work d set due_at = clock_timestamp(), leased_until = null
-        from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid, subject_hash text)
-        cross join lateral (select h.run_id from subject_holders h where h.organisation_id = k.organisation_id and h.integration_id = k.integration_id and h.subject_hash = k.subject_hash order by h.number limit 1) h
-        where d.organisation_id = k.organisation_id and d.run_id = h.run_id and d.integration_id = k.integration_id and d.kind = 'turn'`,
-      values: [JSON.stringify([...this.keys.values()].sort(byName))],
-    });
+    const { rowCount } = await client.query({ name: 'subject-wake', text: wakeStatement, values: [JSON.stringify([...this.keys.values()].sort(byName))] });
     return (rowCount ?? 0) > 0;
   }
 }
