@@ -31,6 +31,12 @@ export class KeyCache<T> {
     private readonly capacity = 10_000,
   ) {}
 
+  /** What is fresh enough to be used without asking, at once. */
+  recall(key: string): T | null {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && this.#ageMs(entry) < this.times.freshMs ? entry.value : null;
+  }
+
   async look(key: string): Promise<Looked<T>> {
     const entry = this.#entries.get(key);
     if (entry !== undefined && this.#ageMs(entry) < this.times.freshMs) return { kind: 'found', value: entry.value };

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { sha256Of } from './secret-token.js';
 
 export interface ApiKeyText {
   readonly keyId: string;
@@ -22,9 +23,5 @@ export function parseApiKey(text: string): ApiKeyText | null {
 
 /** A fast hash is enough for 256 random bits: there is nothing to guess from. */
 export function fingerprintOf({ text }: ApiKeyText): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-export function isSame(one: Buffer, other: Buffer): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
+  return sha256Of(text);
 }
