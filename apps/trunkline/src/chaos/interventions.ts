@@ -1,0 +1,172 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ChaosPlatform } from './platform.js';
+import type { Happening, ProviderFault } from './schedule.js';
+import type { ChaosProvider } from './council.js';
+
+/** What was done, when, and with how much in flight. */
+export interface Intervention {
+  readonly what: string;
+  readonly kind: Happening['kind'];
+  readonly target: string;
+  readonly atMs: number;
+  endedAtMs: number | null;
+  readonly inFlight: number;
+  /** A kill with enough in flight. */
+  readonly counts: boolean;
+}
+
+export interface InterventionWishes {
+  readonly platform: ChaosPlatform;
+  readonly schedule: readonly Happening[];
+  readonly inFlightWished: number;
+  readonly signal: AbortSignal;
+  inFlight(): number;
+  isLoadOver(): boolean;
+}
+
+/** Carries the schedule out. A kill waits for enough in flight; what is down or frozen is not touched again before it is back. */
+export class Interventions {
+  readonly done: Intervention[] = [];
+  readonly skipped: Happening[] = [];
+  private readonly busy = new Map<string, Promise<void>>();
+
+  constructor(private readonly wishes: InterventionWishes) {}
+
+  get current(): readonly string[] {
+    return this.done.filter(({ endedAtMs }) => endedAtMs === null).map(({ what }) => what);
+  }
+
+  get countedKills(): number {
+    return this.done.filter(({ counts }) => counts).length;
+  }
+
+  async run(): Promise<void> {
+    const { schedule, signal } = this.wishes;
+    const startMs = performance.now();
+    for (const happening of schedule) {
+      while (!signal.aborted && performance.now() < startMs + happening.atMs) await wait(Math.min(200, Math.max(1, startMs + happening.atMs - performance.now())));
+      if (signal.aborted) break;
+      const target = targetOf(happening);
+      await this.busy.get(target);
+      if (happening.kind === 'kill' && !(await this.hasEnoughInFlight())) {
+        this.skipped.push(happening);
+        continue;
+      }
+      const work = this.carryOut(happening, target).finally(() => this.busy.delete(target));
+      this.busy.set(target, work);
+    }
+    await this.settled();
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.busy.values());
+  }
+
+  private async hasEnoughInFlight(): Promise<boolean> {
+    const { inFlight, inFlightWished, isLoadOver, signal } = this.wishes;
+    while (inFlight() < inFlightWished) {
+      if (isLoadOver() || signal.aborted) return false;
+      await wait(100);
+    }
+    return true;
+  }
+
+  private async carryOut(happening: Happening, target: string): Promise<void> {
+    const inFlight = this.wishes.inFlight();
+    const intervention: Intervention = { what: `${happening.kind === 'provider-fault' ? happening.fault : happening.kind} ${target}`, kind: happening.kind, target, atMs: Date.now(), endedAtMs: null, inFlight, counts: happening.kind === 'kill' && inFlight >= this.wishes.inFlightWished };
+    this.done.push(intervention);
+    await perform(this.wishes.platform, happening, this.wishes.signal);
+    intervention.endedAtMs = Date.now();
+  }
+}
+
+function targetOf(happening: Happening): string {
+  return happening.kind === 'provider-fault' ? `${happening.provider} provider` : happening.target;
+}
+
+async function perform(platform: ChaosPlatform, happening: Happening, signal: AbortSignal): Promise<void> {
+  const pause = (ms: number): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined);
+  const { landscape } = platform;
+  if (happening.kind === 'provider-fault') return withFault(platform, happening.provider, happening.fault, () => pause(happening.forMs));
+  const { target } = happening;
+  if (happening.kind === 'freeze') {
+    freeze(platform, target);
+    await pause(happening.forMs);
+    return thaw(platform, target);
+  }
+  const isKill = happening.kind === 'kill';
+  if (target === 'database') await (isKill ? landscape.killDatabase() : landscape.stopDatabase());
+  else if (target === 'broker') await (isKill ? landscape.killBroker() : landscape.stopBroker());
+  else if (isKill) await landscape.service(target).kill();
+  else await landscape.service(target).stop(30_000);
+  await pause(happening.downMs);
+  if (target === 'database') return landscape.startDatabase();
+  if (target === 'broker') return landscape.startBroker();
+  landscape.service(target).start();
+  // Whether it is ready is not waited for: the next blow may fall on one that is just coming up.
+  await landscape.service(target).untilListening(60_000);
+}
+
+function freeze({ landscape }: ChaosPlatform, target: string): void {
+  if (target === 'database') landscape.freezeDatabase();
+  else if (target === 'broker') landscape.freezeBroker();
+  else landscape.service(target).freeze();
+}
+
+function thaw({ landscape }: ChaosPlatform, target: string): void {
+  if (target === 'database') landscape.thawDatabase();
+  else if (target === 'broker') landscape.thawBroker();
+  else landscape.service(target).thaw();
+}
+
+const faultBodies: Readonly<Record<Exclude<ProviderFault, 'tokens-expire' | 'revoked'>, Readonly<Record<string, unknown>>>> = {
+  throttled: { status: 429, retryAfter: '2' },
+  'reset-after-write': { reset: 'after' },
+  'reset-before-write': { reset: 'before' },
+  'server-errors': { status: 503 },
+  slow: { latencyMs: 3_500 },
+  'search-lag': { searchLagMs: 2_500 },
+};
+
+async function withFault(platform: ChaosPlatform, provider: ChaosProvider, fault: ProviderFault, pause: () => Promise<void>): Promise<void> {
+  // A simulator that is down or frozen just then takes no orders; the fault is left out.
+  const ask = (method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> => platform.control(provider, method, path, body).catch(() => null);
+  if (fault === 'tokens-expire') return void (await ask('POST', '/expire-tokens'));
+  if (fault !== 'revoked') {
+    // Gone by itself even if the simulator is killed or cannot be asked; half of the calls are hit, or nothing would ever get through a reset.
+    await ask('POST', '/faults', { match: {}, ...faultBodies[fault], times: 200, forMs: 6_000 });
+    await pause();
+    return void (await ask('DELETE', '/faults'));
+  }
+  await ask('POST', '/revoke');
+  await pause();
+  await restoreAccess(platform, provider);
+}
+
+/** As an administrator would: the grant is given back, and the integrations are saved again, which opens their gates. */
+export async function restoreAccess(platform: ChaosPlatform, provider: ChaosProvider): Promise<void> {
+  const giveUpAt = performance.now() + 120_000;
+  for (let isRestored = false; !isRestored && performance.now() < giveUpAt; ) {
+    isRestored = await platform.control(provider, 'POST', '/restore').then(() => true, () => false);
+    if (!isRestored) await wait(500);
+  }
+  for (const council of platform.councils) {
+    for (const { id } of council.integrations.filter((integration) => integration.provider === provider)) await reconnect(platform.gatewayUrl, council.apiKey, id, giveUpAt);
+  }
+}
+
+async function reconnect(gatewayUrl: string, apiKey: string, id: string, giveUpAt: number): Promise<void> {
+  for (; performance.now() < giveUpAt; await wait(500)) {
+    try {
+      const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+      const read = await fetch(`${gatewayUrl}/api/integrations/${id}`, { headers, signal: AbortSignal.timeout(5_000) });
+      if (!read.ok) continue;
+      const { credentials } = (await read.json()) as { readonly credentials: unknown };
+      const saved = await fetch(`${gatewayUrl}/api/integrations/${id}`, { method: 'PUT', headers: { ...headers, 'if-match': read.headers.get('etag') ?? '' }, body: JSON.stringify({ credentials }), signal: AbortSignal.timeout(5_000) });
+      if (saved.ok) return;
+    } catch {
+      // The gateway or the database is away just now; both come back.
+    }
+  }
+  throw new Error(`integration ${id} could not be saved again`);
+}

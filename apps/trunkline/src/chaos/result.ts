@@ -1,0 +1,79 @@
+import { cpus, totalmem } from 'node:os';
+import type { Finding } from './checker/verdict.js';
+import type { Interventions } from './interventions.js';
+import type { ChaosOptions } from './options.js';
+import type { Happening } from './schedule.js';
+
+/** What one rehearsal came to; written by `--json`. */
+export interface ChaosResult {
+  readonly at: string;
+  readonly seed: number;
+  readonly driver: string;
+  readonly events: number;
+  readonly rate: number;
+  readonly accepted: number;
+  readonly repeats: number;
+  readonly ended: number;
+  readonly kills: number;
+  readonly killsCounted: number;
+  readonly killsByTarget: Readonly<Record<string, number>>;
+  readonly freezes: number;
+  readonly restarts: number;
+  readonly providerFaults: number;
+  readonly skipped: number;
+  readonly seconds: { readonly load: number; readonly drain: number; readonly check: number; readonly all: number };
+  readonly findings: readonly { readonly invariant: string; readonly checked: number; readonly breaches: number; readonly note: string; readonly examples: readonly string[] }[];
+  readonly drained: boolean;
+  readonly refusals: readonly string[];
+  readonly ended_by_themselves: readonly string[];
+  readonly schedule: readonly Happening[];
+  readonly machine: { readonly cpus: number; readonly model: string; readonly memoryGb: number; readonly node: string };
+}
+
+export interface Outcome {
+  readonly options: ChaosOptions;
+  readonly schedule: readonly Happening[];
+  readonly interventions: Interventions;
+  readonly accepted: number;
+  readonly repeats: number;
+  readonly refusals: readonly string[];
+  readonly ended: number;
+  readonly isDrained: boolean;
+  readonly seconds: ChaosResult['seconds'];
+  readonly findings: readonly Finding[];
+  readonly died: readonly string[];
+}
+
+export function resultOf({ options, schedule, interventions, findings, seconds, ...counted }: Outcome): ChaosResult {
+  const done = interventions.done;
+  const kills = done.filter(({ kind }) => kind === 'kill');
+  return {
+    at: new Date().toISOString(),
+    seed: options.seed,
+    driver: options.driver,
+    events: options.events,
+    rate: options.rate,
+    accepted: counted.accepted,
+    repeats: counted.repeats,
+    ended: counted.ended,
+    kills: kills.length,
+    killsCounted: interventions.countedKills,
+    killsByTarget: Object.fromEntries([...Map.groupBy(kills, ({ target }) => target)].map(([target, same]) => [target, same.length])),
+    freezes: done.filter(({ kind }) => kind === 'freeze').length,
+    restarts: done.filter(({ kind }) => kind === 'restart').length,
+    providerFaults: done.filter(({ kind }) => kind === 'provider-fault').length,
+    skipped: interventions.skipped.length,
+    seconds,
+    findings: findings.map(({ invariant, checked, note, breaches }) => ({ invariant, checked, note, breaches: breaches.length, examples: breaches.slice(0, 5).map(({ says }) => says) })),
+    drained: counted.isDrained,
+    refusals: counted.refusals.slice(0, 20),
+    ended_by_themselves: counted.died,
+    schedule,
+    machine: { cpus: cpus().length, model: cpus()[0]?.model ?? '', memoryGb: Math.round(totalmem() / 1e9), node: process.version },
+  };
+}
+
+/** Nothing broken, nothing stuck, nothing refused, and no process gave up by itself. */
+export function isGood(result: ChaosResult): boolean {
+  return result.drained && result.refusals.length === 0 && result.ended_by_themselves.length === 0 && result.accepted === result.events && result.findings.every(({ breaches }) => breaches === 0);
+}

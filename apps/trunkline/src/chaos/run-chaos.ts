@@ -1,0 +1,162 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { openEventLog } from '@trunkline/service';
+import { openDatabases } from '@trunkline/storage';
+import { say, write } from '../client/output.js';
+import { readServiceRequests, toEvent, type ContactEvent } from '../feed/service-request.js';
+import { Landscape } from '../processes/landscape.js';
+import { check } from './checker/check.js';
+import type { Evidence, OffsetSample } from './checker/evidence.js';
+import { invariants, type Finding } from './checker/verdict.js';
+import { gather } from './evidence/gather.js';
+import { sampleOffsets } from './evidence/log.js';
+import { historyOf } from './history.js';
+import { Interventions } from './interventions.js';
+import { LedgerClient } from './ledger-client.js';
+import { Load } from './load.js';
+import type { ChaosOptions } from './options.js';
+import { ChaosPlatform, ownRoot } from './platform.js';
+import { isGood, resultOf, type ChaosResult } from './result.js';
+import { drawSchedule, inWords, type Happening } from './schedule.js';
+import { Watch, whyStuck } from './watch.js';
+
+const shownHistories = 3;
+
+/** One rehearsal from an empty folder to a verdict. Answers with the exit status. */
+export async function runChaos(options: ChaosOptions): Promise<number> {
+  const schedule = options.scheduleFile === undefined ? drawSchedule(options) : (JSON.parse(readFileSync(options.scheduleFile, 'utf8')) as readonly Happening[]);
+  const stopping = new AbortController();
+  const interrupt = (): void => {
+    say('\nStopping: ending every process and removing what was made.');
+    stopping.abort();
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const landscape = await Landscape.prepare({ driver: options.driver, postgresSettings: ['track_commit_timestamp=on', 'max_connections=300'], ...(options.keep !== undefined && { folder: options.keep }) });
+  try {
+    say(`Seed ${options.seed}; the schedule:`);
+    for (const happening of schedule) say(inWords(happening));
+    if (options.keep !== undefined) writeFileSync(join(landscape.folder, 'schedule.json'), JSON.stringify(schedule, null, 1));
+    say(`Starting every app as a process of its own, PostgreSQL${options.driver === 'kafka' ? ' and Kafka' : ''} …`);
+    const starting = ChaosPlatform.start(landscape, options);
+    const platform = await Promise.race([starting, aborted(stopping.signal)]);
+    if (platform === null) return 1;
+    const result = await rehearse(platform, options, schedule, stopping.signal);
+    return result !== null && isGood(result) ? 0 : 1;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    await landscape.end();
+  }
+}
+
+async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule: readonly Happening[], signal: AbortSignal): Promise<ChaosResult | null> {
+  const startedMs = performance.now();
+  const since = (fromMs: number): number => Math.round((performance.now() - fromMs) / 100) / 10;
+  const { landscape } = platform;
+  const ledger = new LedgerClient(landscape.databaseUrl);
+  const databases = openDatabases(landscape.databaseUrl);
+  const log = openEventLog('chaos', { databaseUrl: landscape.databaseUrl, kafkaBrokers: landscape.brokers === '' ? [] : landscape.brokers.split(',') }, { databases, logger: { warn: () => undefined } });
+  const watch = new Watch(ledger);
+  const samples: OffsetSample[] = [];
+  let isSampling = true;
+  const sampling = (async () => {
+    for (; isSampling; await wait(500)) await sampleOffsets(log, (sample) => samples.push(sample));
+  })();
+  try {
+    const load = new Load({ gatewayUrl: platform.gatewayUrl, councils: platform.councils, rows: await allRows(), events: options.events, rate: options.rate, signal });
+    let isLoadOver = false;
+    const inFlight = (): number => load.accepted.length - (watch.standing.planned - watch.standing.running);
+    const interventions = new Interventions({ platform, schedule, inFlightWished: options.inFlight, signal, inFlight, isLoadOver: () => isLoadOver });
+    const progress = new Progress(() => `${load.accepted.length} accepted of ${options.events}, ${inFlight()} in flight, ${watch.standing.planned - watch.standing.running} ended, ${interventions.countedKills} kills${interventions.current.length === 0 ? '' : `; now: ${interventions.current.join(', ')}`}`);
+    const watching = watch.run(() => progress.show());
+    const loading = load.run().then(() => void (isLoadOver = true));
+    await Promise.all([loading, interventions.run()]);
+    const loadS = since(startedMs);
+    const drainFromMs = performance.now();
+    const isDrained = !signal.aborted && (await drain(watch, load.accepted.length, options.drainMs, signal));
+    const drainS = since(drainFromMs);
+    watch.stop();
+    await watching;
+    progress.end();
+    if (signal.aborted) return null;
+    if (!isDrained) await tellStuck(ledger, landscape);
+    isSampling = false;
+    await sampling;
+    const checkFromMs = performance.now();
+    const evidence = await gather(platform, log, load.accepted, samples, (line) => progress.note(line));
+    const findings = check(evidence);
+    progress.end();
+    const seconds = { load: loadS, drain: drainS, check: since(checkFromMs), all: since(startedMs) };
+    const died = landscape.services.filter(({ hasEnded }) => hasEnded).map(({ name, output }) => `${name}: ${output.slice(-300)}`);
+    const result = resultOf({ options, schedule, interventions, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, died });
+    tell(result, findings, evidence, interventions);
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+    return result;
+  } finally {
+    isSampling = false;
+    watch.stop();
+    await sampling;
+    await log.close().catch(() => undefined);
+    await databases.close().catch(() => undefined);
+  }
+}
+
+/** True once every accepted event has a run and none is under way. */
+async function drain(watch: Watch, accepted: number, patienceMs: number, signal: AbortSignal): Promise<boolean> {
+  for (const giveUpAt = performance.now() + patienceMs; performance.now() < giveUpAt && !signal.aborted; await wait(300)) {
+    const now = await watch.read();
+    if (now !== null && now.running === 0 && now.planned >= accepted) return true;
+  }
+  return false;
+}
+
+async function tellStuck(ledger: LedgerClient, landscape: Landscape): Promise<void> {
+  write('Not everything came to an end in time. What is held up:');
+  for (const line of await whyStuck(ledger).catch((error: unknown) => [String(error)])) write(`  ${line}`);
+  say(landscape.lastWords());
+}
+
+function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evidence, interventions: Interventions): void {
+  write(`Seed ${result.seed}, ${result.driver}: ${result.accepted} of ${result.events} events accepted (${result.repeats} sent again), ${result.killsCounted} kills that count of ${result.kills}, ${result.freezes} freezes, ${result.restarts} restarts, ${result.providerFaults} provider faults; load ${result.seconds.load} s, drain ${result.seconds.drain} s, check ${result.seconds.check} s`);
+  for (const { invariant, checked, note, breaches } of findings) write(`${breaches.length === 0 ? '✓' : '✗'} ${invariant} ${invariants[invariant]}: ${checked} checked, ${breaches.length} broken (${note})`);
+  if (result.skipped > 0) write(`${result.skipped} kills were left out: too little was in flight`);
+  for (const line of result.refusals) write(`refused for good: ${line}`);
+  for (const line of result.ended_by_themselves) write(`ended by itself: ${line}`);
+  for (const breach of findings.flatMap(({ breaches }) => breaches.slice(0, shownHistories))) {
+    write(`\n${breach.invariant} BROKEN: ${breach.says}`);
+    for (const line of historyOf(breach, evidence, interventions.done)) write(line);
+  }
+}
+
+async function allRows(): Promise<readonly ContactEvent[]> {
+  const rows: ContactEvent[] = [];
+  for await (const row of readServiceRequests(join(ownRoot, 'apps', 'trunkline', 'data', 'service-requests.csv'), () => undefined)) rows.push(toEvent(row, '/rehearsal'));
+  return rows;
+}
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+}
+
+/** One line that is written over on a terminal, and now and then a new one elsewhere. */
+class Progress {
+  private shownAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly line: () => string) {}
+
+  show(): void {
+    this.note(this.line());
+  }
+
+  note(line: string): void {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line}`);
+    else if (performance.now() - this.shownAtMs > 5_000) {
+      this.shownAtMs = performance.now();
+      say(line);
+    }
+  }
+
+  end(): void {
+    if (process.stderr.isTTY) process.stderr.write('\n');
+  }
+}
