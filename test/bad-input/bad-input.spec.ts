@@ -4,7 +4,7 @@ import { startSyncLedger, type RunningSyncLedger } from '@trunkline/app-sync-led
 import { eventTopics, topics } from '@trunkline/contracts';
 import { createEventLog, createPostgresDriver, type EventLog } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { type Answer, expectClearRefusal, keptLog, organisationWithKey, send, until, vault } from './support.js';
+import { type Answer, expectClearRefusal, keptLog, organisationWithKey, send, until, masterKeys } from './support.js';
 
 const event = { specversion: '1.0', id: 'SR-1', source: '/bad-input', type: 'conversation_ended', data: { conversation_id: 'SR-1' } };
 const batch = { 'content-type': 'application/cloudevents-batch+json' };
@@ -28,7 +28,7 @@ describe('bad input', () => {
     const parts = { databases: database.databases, eventLog, logger: log };
     const config = { databaseUrl: database.url, kafkaBrokers: [], opsHost: '127.0.0.1', opsPort: 0, outboundAllow: [], outboundPorts: [] };
     ledger = await startSyncLedger({ ...config, keepRunsDays: 30, keepCallsDays: 14 }, parts);
-    gateway = await startGateway({ ...config, host: '127.0.0.1', port: 0, answerWithinMs: 2_000 }, { ...parts, vault });
+    gateway = await startGateway({ ...config, host: '127.0.0.1', port: 0, answerWithinMs: 2_000 }, { ...parts, masterKeys });
   }, 120_000);
 
   afterAll(async () => {

@@ -5,7 +5,7 @@ import { startGateway, type RunningGateway } from '@trunkline/app-gateway';
 import { type PostgresServer, startPostgres } from '@trunkline/local-services';
 import { migrate, openDatabases } from '@trunkline/storage';
 import { Client } from 'pg';
-import { type Answer, type StableAddress, expectClearRefusal, keptLog, organisationWithKey, send, stableAddress, until, vault } from './support.js';
+import { type Answer, type StableAddress, expectClearRefusal, keptLog, organisationWithKey, send, stableAddress, until, masterKeys } from './support.js';
 
 /** One server of its own, which is stopped, filled and half-migrated under a gateway that keeps running. */
 describe('a database that is away, full or half migrated', () => {
@@ -66,7 +66,7 @@ describe('a database that is away, full or half migrated', () => {
   }, 60_000);
 
   it('away at start: the gateway starts, names what is missing, answers 503, and works once it is back', async () => {
-    gateway = await startGateway(config(), { logger: keptLog(), vault });
+    gateway = await startGateway(config(), { logger: keptLog(), masterKeys });
     const before = await readiness();
     expect(before.status).toBe(503);
     expect(before.missing).toEqual(expect.arrayContaining(['database', 'event log', 'topics']));

@@ -1,5 +1,4 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { createVault } from '@trunkline/vault';
 import { createIdentity } from '@trunkline/identity';
 import type { Databases } from '@trunkline/storage';
 
@@ -10,7 +9,7 @@ export interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
+export const masterKeys = { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' };
 
 /** A logger that keeps what would be logged; a refusal of a sender's mistake logs nothing. */
 export function keptLog(): { readonly lines: unknown[]; warn(): void; error(facts: object): void; info(): void; debug(): void; child(): never } {

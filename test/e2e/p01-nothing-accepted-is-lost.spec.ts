@@ -28,7 +28,7 @@ describe('P1: nothing accepted is lost', () => {
     const masterKeys = newMasterKeys();
     const databases = openDatabases(server.url);
     // No provider: a run ends with its planning.
-    const council = await seedCouncil({ databases, vault: vaultOf(masterKeys), addresses: {} });
+    const council = await seedCouncil({ databases, vault: vaultOf(databases, masterKeys), addresses: {} });
     await databases.close();
     const [port, gatewayOps, ledgerOps] = [await freePort(), await freePort(), await freePort()];
     const environment = { DATABASE_URL: server.url, TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(port) };

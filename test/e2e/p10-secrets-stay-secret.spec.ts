@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Council } from '../support/council.js';
+import { placeOfCredentials } from '@trunkline/storage';
 import { newMasterKeys, vaultOf } from '../support/council.js';
 import type { Answer, GatewayClient } from '../support/gateway-client.js';
 import { councilEvent } from '../support/service-requests.js';
@@ -98,15 +99,19 @@ describe('P10: secrets stay secret', () => {
   it('keeps credentials under a key that can be told and replaced while both are in use', async () => {
     const [row] = await system.reader.query<{ id: string; organisation_id: string; credentials: Buffer }>('select id, organisation_id, credentials from integrations where id = $1', [council.integrations.techone]);
     const sealed = row?.credentials ?? Buffer.alloc(0);
-    const place = ['integrations', council.organisationId, council.integrations.techone, 'credentials'];
-    expect(sealed.includes('test-1')).toBe(true);
-    const both = vaultOf(`${newMasterKeys().replace('test-1', 'test-2')},${system.masterKeys}`);
-    const plaintext = both.open(sealed, place).toString();
+    const place = placeOfCredentials(council.organisationId, council.integrations.techone);
+    const [dataKey] = await system.reader.query<{ id: string; wrapped: Buffer }>('select id, wrapped from data_keys where organisation_id = $1 and is_current', [council.organisationId]);
+    expect(sealed.includes(dataKey?.id ?? 'none')).toBe(true);
+    expect(dataKey?.wrapped.includes('test-1')).toBe(true);
+    const vault = vaultOf(system.database.databases, `${newMasterKeys().replace('test-1', 'test-2')},${system.masterKeys}`);
+    const plaintext = (await vault.open(sealed, place)).toString();
     expect(JSON.parse(plaintext)).toMatchObject({ client_secret: newSecret });
-    // Sealed again under the new key, and bound to its place: in another row it does not open.
-    const resealed = both.seal(plaintext, place);
-    expect(resealed.includes('test-2')).toBe(true);
-    expect(both.open(resealed, place).toString()).toBe(plaintext);
-    expect(() => both.open(resealed, ['integrations', council.organisationId, council.integrations.genesys, 'credentials'])).toThrow();
+    // Sealed again under the organisation's next data key, and bound to its place: in another row it does not open.
+    const next = await vault.newDataKey(council.organisationId);
+    const resealed = (await vault.reseal(sealed, place)) ?? sealed;
+    expect(resealed.includes(next)).toBe(true);
+    expect((await vault.open(resealed, place)).toString()).toBe(plaintext);
+    expect((await vault.open(sealed, place)).toString()).toBe(plaintext);
+    await expect(vault.open(resealed, placeOfCredentials(council.organisationId, council.integrations.genesys))).rejects.toThrow();
   });
 });

@@ -79,7 +79,7 @@ class Landscape {
     await migrate(this.databaseUrl);
     const databases = openDatabases(this.databaseUrl);
     // Two calls at once and two per run make Genesys the slowest: about four runs a second, so that there is work for every kill.
-    this.council = await seedCouncil({ databases, vault: vaultOf(masterKeys), addresses: Object.fromEntries(this.providers.map(({ name, url }) => [name, url])), settings: { genesys: { limit_concurrent: 2 }, techone: { limit_concurrent: 3 } } });
+    this.council = await seedCouncil({ databases, vault: vaultOf(databases, masterKeys), addresses: Object.fromEntries(this.providers.map(({ name, url }) => [name, url])), settings: { genesys: { limit_concurrent: 2 }, techone: { limit_concurrent: 3 } } });
     await databases.close();
     const environment = { DATABASE_URL: this.databaseUrl, KAFKA_BROKERS: this.broker?.brokers.join(',') ?? '', TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(this.ports.gateway) };
     const members = [['gateway', 'gateway'], ['ledger 1', 'sync-ledger'], ['ledger 2', 'sync-ledger'], ['contact-centre worker', 'connector-contact-centre'], ['erp worker 1', 'connector-erp'], ['erp worker 2', 'connector-erp'], ['crm worker', 'connector-crm']] as const;

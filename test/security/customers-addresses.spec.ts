@@ -3,7 +3,8 @@ import { createIdentity } from '@trunkline/identity';
 import { Canary, hostsWithin } from '@trunkline/outbound/testing';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createLogger } from '@trunkline/telemetry';
-import { newMasterKeys, vaultOf } from '../support/council.js';
+import { parseMasterKeys } from '@trunkline/vault';
+import { newMasterKeys } from '../support/council.js';
 
 interface Field {
   readonly name: string;
@@ -30,7 +31,7 @@ describe('an address that a customer types in', () => {
     const { apiKey } = await identity.createApiKey({ organisationId, name: 'spec', scopes: ['admin', 'read', 'execute'] });
     headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
     const config = { databaseUrl: database.url, kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, answerWithinMs: 2_000, outboundAllow: [], outboundPorts: [443, canary.port] };
-    gateway = await startGateway(config, { databases: database.databases, vault: vaultOf(newMasterKeys()), logger: createLogger({ app: 'spec', level: 'silent' }) });
+    gateway = await startGateway(config, { databases: database.databases, masterKeys: parseMasterKeys(newMasterKeys()), logger: createLogger({ app: 'spec', level: 'silent' }) });
   }, 120_000);
 
   afterAll(async () => {

@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { PlannedStep } from '@trunkline/chain';
 import { createIdentity } from '@trunkline/identity';
 import type { SimulatedProvider } from '@trunkline/simulators';
-import { inTenant, type Databases } from '@trunkline/storage';
-import { createVault, parseMasterKeys, type Vault } from '@trunkline/vault';
+import { inTenant, openVault, placeOfCredentials, type Databases } from '@trunkline/storage';
+import { parseMasterKeys, type Vault } from '@trunkline/vault';
 
 export const councilProviders = ['genesys', 'techone', 'salesforce'] as const satisfies readonly SimulatedProvider[];
 
@@ -31,8 +31,8 @@ export function newMasterKeys(): string {
   return `test-1:${randomBytes(32).toString('base64')}`;
 }
 
-export function vaultOf(masterKeys: string): Vault {
-  return createVault(parseMasterKeys(masterKeys));
+export function vaultOf(databases: Databases, masterKeys: string): Vault {
+  return openVault(databases, parseMasterKeys(masterKeys));
 }
 
 const withoutLimits = { limit_per_minute: 0, limit_per_day: 0, limit_concurrent: 0 } as const;
@@ -49,7 +49,7 @@ export async function seedCouncil({ databases, vault, addresses, name = 'Harbour
     for (const provider of present) {
       const id = integrations[provider];
       const own = { ...addressSettings(provider, addresses[provider] ?? ''), ...withoutLimits, ...settings.all, ...settings[provider] };
-      const credentials = vault.seal(JSON.stringify({ client_id: 'client', client_secret: clientSecret }), ['integrations', organisationId, id, 'credentials']);
+      const credentials = await vault.seal(JSON.stringify({ client_id: 'client', client_secret: clientSecret }), placeOfCredentials(organisationId, id));
       await client.query('insert into integrations (organisation_id, id, provider, name, settings, credentials) values ($1, $2, $3, $3, $4, $5)', [organisationId, id, provider, JSON.stringify(own), credentials]);
     }
     const chain = steps(integrations).filter(({ provider }) => present.some((one) => one === provider));

@@ -7,6 +7,7 @@ import { topics } from '@trunkline/contracts';
 import { createEventLog, createPostgresDriver, type EventLog } from '@trunkline/event-log';
 import type { LedgerSettings } from '@trunkline/ledger';
 import type { SimulatedProvider } from '@trunkline/simulators';
+import { parseMasterKeys } from '@trunkline/vault';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { councilProviders, newMasterKeys, seedCouncil, vaultOf, type Council, type CouncilWishes } from './council.js';
@@ -63,13 +64,13 @@ export class System {
 
   private async startServices(): Promise<void> {
     await this.log.ensureTopics(topics);
-    const vault = vaultOf(this.masterKeys);
+    const masterKeys = parseMasterKeys(this.masterKeys);
     await this.startLedger();
     for (const start of [startContactCentre, startErp, startCrm]) {
-      const connector = await start(this.config, { ...this.shared, vault });
+      const connector = await start(this.config, { ...this.shared, masterKeys });
       this.running.push(() => connector.stop(2_000));
     }
-    const gateway = await startGateway({ ...this.config, host, port: 0, answerWithinMs: 5_000 }, { ...this.shared, vault });
+    const gateway = await startGateway({ ...this.config, host, port: 0, answerWithinMs: 5_000 }, { ...this.shared, masterKeys });
     this.running.push(() => gateway.close());
     this.url = gateway.url;
   }
@@ -90,7 +91,7 @@ export class System {
   /** An organisation whose integrations point at this system's providers, or elsewhere. */
   seed(wishes: Partial<Omit<CouncilWishes, 'databases' | 'vault'>> = {}): Promise<Council> {
     const addresses = Object.fromEntries(councilProviders.map((name) => [name, this.providers[name].url]));
-    return seedCouncil({ addresses, ...wishes, databases: this.database.databases, vault: vaultOf(this.masterKeys) });
+    return seedCouncil({ addresses, ...wishes, databases: this.database.databases, vault: vaultOf(this.database.databases, this.masterKeys) });
   }
 
   client(council: Pick<Council, 'apiKey'>): GatewayClient {

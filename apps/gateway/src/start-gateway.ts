@@ -4,9 +4,9 @@ import type { EventLog } from '@trunkline/event-log';
 import { createIdentity } from '@trunkline/identity';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { type Dependency, openEventLog, openOutbound, startOps } from '@trunkline/service';
-import { type Databases, openDatabases } from '@trunkline/storage';
+import { type Databases, openDatabases, openVault } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
-import { type Vault, createVault, loadMasterKeys } from '@trunkline/vault';
+import { type MasterKeys, loadMasterKeys } from '@trunkline/vault';
 import type { GatewayConfig } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
@@ -28,7 +28,7 @@ const backlogEveryMs = 30_000;
 export interface GatewayParts {
   readonly databases?: Databases;
   readonly eventLog?: EventLog;
-  readonly vault?: Vault;
+  readonly masterKeys?: MasterKeys;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
 }
@@ -43,8 +43,8 @@ export interface RunningGateway {
 export async function startGateway(config: GatewayConfig, parts: GatewayParts = {}): Promise<RunningGateway> {
   const logger = parts.logger ?? createLogger({ app: 'gateway' });
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
-  const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
+  const vault = openVault(databases, parts.masterKeys ?? loadMasterKeys());
   const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, { databases, logger, appendTimeoutMs: Math.round(config.answerWithinMs * appendShare) }), metrics);
   const outbound = openOutbound(config);
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));

@@ -2,7 +2,7 @@ import { Pool } from 'pg';
 import type { PoolConfig } from 'pg';
 
 /** Everything the application does, it does as one of these; migrations alone run as the login itself. */
-export type Role = 'app_tenant' | 'app_system' | 'app_log' | 'app_access';
+export type Role = 'app_tenant' | 'app_system' | 'app_log' | 'app_access' | 'app_custody';
 
 export interface Databases {
   /** `app_tenant`: sees the one organisation named by `app.org_id`. */
@@ -41,7 +41,7 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
 }
 
 /** What takes longer hangs; work that may, such as dropping old hours, sets its own limit. Migrations run as the login and have none. */
-const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000, app_access: 10_000 };
+const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000, app_access: 10_000, app_custody: 10_000 };
 /** The server ends a slow statement itself; a client that has heard nothing this much later talks to a server that is gone without a word. */
 const unheardOfMs = 10_000;
 

@@ -1,7 +1,10 @@
 export type { Databases, DatabasesOptions, Role } from './databases.js';
 export { connectionAs, openDatabases } from './databases.js';
+export { openVault, placeOfCredentials } from './credential-vault.js';
 export type { Work } from './transaction.js';
 export { inOrganisations, inTenant } from './transaction.js';
+export type { Statement } from './one-statement.js';
+export { statementInOrganisations } from './one-statement.js';
 export type { MigrateOptions } from './migrate.js';
 export { migrate } from './migrate.js';
 export type { Migration } from './migration.js';

@@ -17,7 +17,7 @@ export const MasterKeysInvalid = defineError('vault.keys_invalid', {
 export const MasterKeyUnknown = defineError('vault.key_unknown', {
   class: 'auth',
   http: 500,
-  title: 'A secret was sealed with a master key this process does not have',
+  title: 'A data key is wrapped by a master key this process does not have',
   fix: 'Add the named key behind the current one in TRUNKLINE_MASTER_KEYS, or ask for the integration to be reconnected.',
 });
 
@@ -26,4 +26,18 @@ export const SealBroken = defineError('vault.seal_broken', {
   http: 500,
   title: 'A sealed secret does not fit its place',
   fix: 'It was changed, cut off or moved from another row. Restore it from a backup or reconnect the integration.',
+});
+
+export const DataKeyUnknown = defineError('vault.data_key_unknown', {
+  class: 'auth',
+  http: 500,
+  title: 'A secret was sealed with a data key that is not stored',
+  fix: 'The row comes from another database or an older backup than the table data_keys. Restore both from one backup, or reconnect the integration.',
+});
+
+export const DataKeyDestroyed = defineError('vault.data_key_destroyed', {
+  class: 'auth',
+  http: 410,
+  title: "The organisation's data key was destroyed",
+  fix: 'The organisation has left; nothing brings its secrets back. Create a new organisation and connect its systems anew.',
 });

@@ -1,6 +1,10 @@
-export type { MasterKey, Vault } from './vault.js';
-export { createVault } from './vault.js';
+export type { Place, Vault } from './vault.js';
+export { createVault, placeOfDataKey } from './vault.js';
+export type { DataKeys, StoredDataKey } from './data-keys.js';
+export type { KeyWrapper } from './key-wrapper.js';
+export { localKeyWrapper } from './key-wrapper.js';
+export type { NamedKey } from './sealed.js';
 export type { MasterKeys } from './master-keys.js';
 export { loadMasterKeys, parseMasterKeys } from './master-keys.js';
 export { Secret } from './secret.js';
-export { MasterKeyUnknown, MasterKeysInvalid, MasterKeysMissing, SealBroken } from './errors.js';
+export { DataKeyDestroyed, DataKeyUnknown, MasterKeyUnknown, MasterKeysInvalid, MasterKeysMissing, SealBroken } from './errors.js';

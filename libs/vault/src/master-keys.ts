@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { MasterKeysInvalid, MasterKeysMissing } from './errors.js';
-import type { MasterKey } from './vault.js';
+import type { NamedKey } from './sealed.js';
 
 export interface MasterKeys {
-  readonly keys: readonly MasterKey[];
+  readonly keys: readonly NamedKey[];
   readonly current: string;
 }
 
@@ -21,7 +21,7 @@ export function parseMasterKeys(text: string): MasterKeys {
 }
 
 /** Never quotes what it was given: it may be a key. */
-function parseKey(entry: string, index: number): MasterKey {
+function parseKey(entry: string, index: number): NamedKey {
   const colon = entry.indexOf(':');
   const id = entry.slice(0, colon);
   const encoded = entry.slice(colon + 1);

@@ -3,7 +3,7 @@ import type { StepOutcome } from '@trunkline/chain';
 import type { Command, StepResult } from '@trunkline/contracts';
 import { fixture, SimulatorControl, startFixtureServer, type FixtureServer } from '@trunkline/connectors/testing';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
-import { inOrganisations } from '@trunkline/storage';
+import { inOrganisations, placeOfCredentials } from '@trunkline/storage';
 import { openBench, testVault, type Bench } from './testing/bench.js';
 import { createWorker, HeartbeatStale, type Worker, type WorkerTuning } from './index.js';
 
@@ -38,7 +38,7 @@ afterEach(async () => {
 /** Without a consumer: specs hand it records themselves. */
 async function makeWorker(tuning: Partial<WorkerTuning> = {}, workerId = 'spec'): Promise<Worker> {
   const { databases } = bench.database;
-  const made = createWorker({ family: 'fixture', providers: [fixture], databases, eventLog: bench.eventLog, vault: testVault(), workerId, tuning, outbound: createOutbound({ policy: allowEverywhere }) });
+  const made = createWorker({ family: 'fixture', providers: [fixture], databases, eventLog: bench.eventLog, vault: testVault(databases), workerId, tuning, outbound: createOutbound({ policy: allowEverywhere }) });
   await made.start();
   workers.push(made);
   return made;
@@ -94,7 +94,7 @@ describe('classification', () => {
     await control.revoke();
     expect(await run(command('search'))).toMatchObject({ kind: 'auth', code: 'auth.invalid_client' });
     await control.clear();
-    const sealed = testVault().seal(JSON.stringify({ client_id: 'new', client_secret: 'new' }), ['integrations', bench.organisationId, integrationId, 'credentials']);
+    const sealed = await testVault(bench.database.databases).seal(JSON.stringify({ client_id: 'new', client_secret: 'new' }), placeOfCredentials(bench.organisationId, integrationId));
     await system((client) => client.query('update integrations set credentials = $1, version = version + 1 where id = $2', [sealed, integrationId]));
     expect(await run(command('search'))).toMatchObject({ kind: 'ok' });
   });

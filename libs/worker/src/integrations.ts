@@ -1,5 +1,5 @@
 import { Connection, TokenCache, type Provider, type Send } from '@trunkline/connectors';
-import { inOrganisations, type Databases } from '@trunkline/storage';
+import { inOrganisations, type Databases, isDatabaseAway, placeOfCredentials } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { CredentialsUnreadable } from './errors.js';
 import { IdleEntries } from './idle-entries.js';
@@ -88,19 +88,21 @@ export class Integrations {
     });
     const before = this.held.get(name);
     const isSame = before !== undefined && row !== undefined && before.version === row.version && before.found.kind === 'found';
-    const found = isSame ? before.found : this.open(organisationId, id, row);
+    const found = isSame ? before.found : await this.open(organisationId, id, row);
     this.idle.sweep(this.parts.monotonicMs());
     this.held.set(name, { found, version: row?.version ?? null, readAtMs: this.parts.monotonicMs() });
     return found;
   }
 
-  private open(organisationId: string, id: string, row: Row | undefined): Found {
+  private async open(organisationId: string, id: string, row: Row | undefined): Promise<Found> {
     const provider = row === undefined ? undefined : this.providers.get(row.provider);
     if (row === undefined || provider === undefined) return { kind: 'gone' };
     let credentials: Readonly<Record<string, unknown>>;
     try {
-      credentials = row.credentials === null ? {} : (JSON.parse(this.parts.vault.open(row.credentials, ['integrations', organisationId, id, 'credentials']).toString('utf8')) as Readonly<Record<string, unknown>>);
+      credentials = row.credentials === null ? {} : (JSON.parse((await this.parts.vault.open(row.credentials, placeOfCredentials(organisationId, id))).toString('utf8')) as Readonly<Record<string, unknown>>);
     } catch (error) {
+      // A database that is away says nothing about the credentials.
+      if (isDatabaseAway(error)) throw error;
       // Neither the ciphertext nor the reason belongs into a result; the code says what to do.
       return { kind: 'locked', code: CredentialsUnreadable.code, message: `${CredentialsUnreadable.title} (${error instanceof Error ? error.name : 'unknown'})` };
     }

@@ -1,4 +1,4 @@
-import { inOrganisations, type Databases } from '@trunkline/storage';
+import { inOrganisations, statementInOrganisations, type Databases } from '@trunkline/storage';
 import type { Command } from '@trunkline/contracts';
 
 export type IntentState = 'open' | 'void';
@@ -31,16 +31,16 @@ const mostRows = 500;
 
 // P4. Sorted, so that two workers that insert the same rows wait for each other in one order.
 const insertIntents = `
-  with wanted as (
-    select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::int[]) as w(organisation_id, run_id, step_id, dispatch, state, deadline_ms)
+  wanted as (
+    select w.* from scope, unnest($2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::int[]) as w(organisation_id, run_id, step_id, dispatch, state, deadline_ms) where scope.organisations <> ''
   )
   insert into intents (organisation_id, run_id, step_id, dispatch, state, expires_at, worker)
-  select organisation_id, run_id, step_id, dispatch, state, case when state = 'open' then clock_timestamp() + deadline_ms * interval '1 millisecond' end, $7
+  select organisation_id, run_id, step_id, dispatch, state, case when state = 'open' then clock_timestamp() + deadline_ms * interval '1 millisecond' end, $8
   from wanted order by organisation_id, run_id, step_id, dispatch
   on conflict do nothing
   returning organisation_id, run_id, step_id, dispatch, state, (extract(epoch from expires_at) * 1000)::bigint::text as expires_at_ms, true as is_new`;
 
-// A statement of its own: what the insert found in its way is committed by now, and this one sees it.
+// Afterwards: what the insert found in its way is committed by now, and this one sees it.
 const readIntents = `
   select i.organisation_id, i.run_id, i.step_id, i.dispatch, i.state, (extract(epoch from i.expires_at) * 1000)::bigint::text as expires_at_ms, false as is_new
   from intents i join unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[]) as w(organisation_id, run_id, step_id, dispatch)
@@ -70,7 +70,7 @@ export class Intents {
     while (this.waiting.length > 0) {
       const batch = this.waiting.splice(0, mostRows);
       try {
-        settle(batch, await this.insert(batch));
+        await this.settle(batch);
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -78,21 +78,23 @@ export class Intents {
     this.isRunning = false;
   }
 
-  private async insert(batch: readonly Waiting[]): Promise<readonly Row[]> {
+  private async settle(batch: readonly Waiting[]): Promise<void> {
     const keys = [...new Map(batch.map((waiting) => [nameOf(waiting.key), waiting])).values()];
     const columns = [keys.map(({ key }) => key.organisationId), keys.map(({ key }) => key.runId), keys.map(({ key }) => key.stepId), keys.map(({ key }) => key.dispatch)];
-    return inOrganisations(this.databases, keys.map(({ key }) => key.organisationId), async (client) => {
-      const { rows: inserted } = await client.query<Row>({ name: 'insert-intents', text: insertIntents, values: [...columns, keys.map(({ state }) => state), keys.map(({ key }) => key.deadlineMs), this.worker] });
-      if (inserted.length === keys.length) return inserted;
-      const isNew = new Set(inserted.map(rowName));
-      const { rows } = await client.query<Row>(readIntents, columns);
-      return [...inserted, ...rows.filter((row) => !isNew.has(rowName(row)))];
-    }, { statements: '' });
+    const organisationIds = keys.map(({ key }) => key.organisationId);
+    const inserted = await statementInOrganisations<Row>(this.databases, organisationIds, { name: 'insert-intents', text: insertIntents, values: [...columns, keys.map(({ state }) => state), keys.map(({ key }) => key.deadlineMs), this.worker] });
+    const isNew = new Set(inserted.map(rowName));
+    // Told at once: what is inserted is committed, whatever becomes of the question below.
+    answer(batch.filter(({ key }) => isNew.has(nameOf(key))), inserted);
+    const others = batch.filter(({ key }) => !isNew.has(nameOf(key)));
+    if (others.length === 0) return;
+    const { rows } = await inOrganisations(this.databases, organisationIds, (client) => client.query<Row>(readIntents, columns));
+    answer(others, rows);
   }
 }
 
 /** Of several claims of one row in one batch only the last asked for the insert; it alone may call it its own. */
-function settle(batch: readonly Waiting[], rows: readonly Row[]): void {
+function answer(batch: readonly Waiting[], rows: readonly Row[]): void {
   const byName = new Map(rows.map((row) => [rowName(row), row]));
   const taken = new Set<string>();
   for (const { key, resolve, reject } of batch.toReversed()) {

@@ -2,9 +2,9 @@ import type { EventLog } from '@trunkline/event-log';
 import type { Provider } from '@trunkline/connectors';
 import type { Outbound } from '@trunkline/outbound';
 import { eventLogSchema, openEventLog, openOutbound, optional, outboundSchema, port, readConfig, recordController, startConsumers, startConsumingService, text, type Config, type ConsumingService } from '@trunkline/service';
-import { openDatabases, type Databases } from '@trunkline/storage';
+import { openDatabases, openVault, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog, type Logger, type Metrics } from '@trunkline/telemetry';
-import { createVault, loadMasterKeys, type Vault } from '@trunkline/vault';
+import { loadMasterKeys, type MasterKeys } from '@trunkline/vault';
 import type { WorkerTuning } from './ports.js';
 import { createWorker } from './worker.js';
 
@@ -32,7 +32,7 @@ export interface ConnectorApp {
 export interface ConnectorParts {
   readonly databases?: Databases;
   readonly eventLog?: EventLog;
-  readonly vault?: Vault;
+  readonly masterKeys?: MasterKeys;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
   readonly outbound?: Outbound;
@@ -47,8 +47,8 @@ export async function startConnector({ family, providers }: ConnectorApp, config
   const name = `connector-${family}`;
   const logger = parts.logger ?? createLogger({ app: name });
   const metrics = parts.metrics ?? createMetrics({ processFigures: true });
-  const vault = parts.vault ?? createVault(loadMasterKeys());
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
+  const vault = openVault(databases, parts.masterKeys ?? loadMasterKeys());
   const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, { databases, logger }), metrics);
   const outbound = parts.outbound ?? openOutbound(config);
   const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, outbound, ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });

@@ -3,8 +3,8 @@ import { topics } from '@trunkline/contracts';
 import { actionCatalogue } from '@trunkline/connectors';
 import { type Identity, createIdentity } from '@trunkline/identity';
 import { createLedgerVerbs } from '@trunkline/ledger';
+import { openVault } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { createVault } from '@trunkline/vault';
 import { ControlPlane } from '../control/control-plane.js';
 import { checkOver } from '../control/integrations/check-connection.js';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
@@ -53,7 +53,7 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
   const bugs: unknown[] = [];
   const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
-  const vault = createVault({ keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
+  const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
     { databases: database.databases, eventLog, identity, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),

@@ -7,6 +7,7 @@ import { startGateway } from '@trunkline/app-gateway';
 import { startSyncLedger } from '@trunkline/app-sync-ledger';
 import { topics } from '@trunkline/contracts';
 import { openEventLog } from '@trunkline/service';
+import { parseMasterKeys } from '@trunkline/vault';
 import { parseAllowedPlace } from '@trunkline/outbound';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
@@ -17,7 +18,7 @@ import { openDatabase } from './database.js';
 import type { Closing } from './closing.js';
 import type { DevOptions } from './options.js';
 import { defaultPorts } from './ports.js';
-import { demoOrganisation, demoProviders, demoSecrets, demoVault, seedDemo, type DemoSecrets } from './seed.js';
+import { demoOrganisation, demoProviders, demoSecrets, seedDemo, type DemoSecrets } from './seed.js';
 import { startSimulatorProcess, type RunningSimulator } from './simulators.js';
 
 export interface RunningPlatform {
@@ -26,6 +27,8 @@ export interface RunningPlatform {
   readonly databases: Databases;
   readonly simulators: readonly RunningSimulator[];
   readonly notes: readonly string[];
+  /** Null: the event log is in PostgreSQL. */
+  readonly brokers: readonly string[] | null;
   /** Ledger and workers, when they were not started at once; to be called once. */
   startConsumers(): Promise<void>;
 }
@@ -58,7 +61,7 @@ export async function startPlatform(options: DevOptions, folder: string, closing
     isReplay ? 'Replay: the providers\' limits are lifted, on their side and on ours.' : 'The providers answer under their vendors\' limits.',
     `Health and metrics: ${gateway.opsUrl} (/healthz, /readyz, /metrics). Log: ${join(folder, 'trunkline.log')}`,
   ];
-  return { folder, dev, databases, simulators, notes, startConsumers: gateway.startConsumers };
+  return { folder, dev, databases, simulators, notes, brokers, startConsumers: gateway.startConsumers };
 }
 
 async function startSimulators(secrets: DemoSecrets, folder: string, { limits, latencyMs }: { readonly limits: string; readonly latencyMs: number | undefined }, closing: Closing, onProgress: Say): Promise<readonly RunningSimulator[]> {
@@ -96,13 +99,13 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
 
   const host = '127.0.0.1';
   const shared = { databases, eventLog, logger, metrics };
-  const addresses = { databaseUrl, kafkaBrokers: brokers ?? [], opsHost: host, opsPort: 0, outboundAllow: simulators.map(({ url }) => parseAllowedPlace(new URL(url).host)), outboundPorts: [443] };
-  const vault = demoVault(secrets);
+  const addresses = { databaseUrl, kafkaBrokers: brokers ?? [], opsHost: host, opsPort: 0, outboundAllow: (options.bench === undefined ? simulators.map(({ url }) => new URL(url).host) : [`${host}/32`]).map(parseAllowedPlace), outboundPorts: [443] };
+  const masterKeys = parseMasterKeys(secrets.masterKeys);
   const startConsumers = async (): Promise<void> => {
     const ledger = await startSyncLedger({ ...addresses, keepRunsDays: 30, keepCallsDays: 14 }, shared);
     closing.add('sync-ledger', () => ledger.stop(graceMs));
     for (const [name, start] of [['connector-contact-centre', startContactCentre], ['connector-erp', startErp], ['connector-crm', startCrm]] as const) {
-      const connector = await start(addresses, { ...shared, vault });
+      const connector = await start(addresses, { ...shared, masterKeys });
       closing.add(name, () => connector.stop(graceMs));
     }
   };
@@ -110,7 +113,7 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
   const port = await getPort({ host, port: portNumbers(options.port, options.port + 90) });
   if (port !== options.port) onProgress(`Port ${options.port} is taken; the gateway uses ${port}.`);
   const opsPort = await getPort({ host, port: portNumbers(defaultPorts.operations, defaultPorts.operations + 8) });
-  const gateway = await startGateway({ ...addresses, host, port, opsPort, answerWithinMs: 2_000 }, { ...shared, vault });
+  const gateway = await startGateway({ ...addresses, host, port, opsPort, answerWithinMs: 2_000 }, { ...shared, masterKeys });
   closing.add('gateway', () => gateway.close());
   return { url: gateway.url, opsUrl: gateway.opsUrl, startConsumers };
 }

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PlannedStep } from '@trunkline/chain';
 import { createIdentity, Unauthenticated } from '@trunkline/identity';
-import { inTenant, type Databases } from '@trunkline/storage';
-import { parseMasterKeys, createVault, type Vault } from '@trunkline/vault';
+import { inTenant, openVault, placeOfCredentials, type Databases } from '@trunkline/storage';
+import { parseMasterKeys, type Vault } from '@trunkline/vault';
 import type { RunningSimulator } from './simulators.js';
 
 export const demoOrganisation = { id: '0a4b0c0d-0000-4000-8000-00000000c001', name: 'Harbour City Council' } as const;
@@ -34,8 +34,8 @@ function writeSecrets(folder: string, secrets: DemoSecrets): void {
   writeFileSync(join(folder, 'secrets.json'), `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
 }
 
-export function demoVault(secrets: DemoSecrets): Vault {
-  return createVault(parseMasterKeys(secrets.masterKeys));
+export function demoVault(databases: Databases, secrets: DemoSecrets): Vault {
+  return openVault(databases, parseMasterKeys(secrets.masterKeys));
 }
 
 export interface SeedOptions {
@@ -53,7 +53,7 @@ export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string }
   const { databases, folder, secrets, simulators } = options;
   const identity = createIdentity({ databases });
   await identity.createOrganisation(demoOrganisation);
-  const vault = demoVault(secrets);
+  const vault = demoVault(databases, secrets);
   for (const simulator of simulators) await seedIntegration(databases, vault, simulator, settingsOf(simulator, options.withoutLimits));
   await seedChain(databases, demoChain(options.isOrdered));
   if (secrets.apiKey !== null && (await isAccepted(secrets.apiKey))) return { apiKey: secrets.apiKey };
@@ -74,12 +74,12 @@ export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string }
 
 async function seedIntegration(databases: Databases, vault: Vault, simulator: RunningSimulator, settings: Readonly<Record<string, unknown>>): Promise<void> {
   const id = integrationIds[simulator.provider as DemoProvider];
-  const credentials = vault.seal(JSON.stringify({ client_id: simulator.clientId, client_secret: simulator.clientSecret }), ['integrations', demoOrganisation.id, id, 'credentials']);
+  const credentials = await vault.seal(JSON.stringify({ client_id: simulator.clientId, client_secret: simulator.clientSecret }), placeOfCredentials(demoOrganisation.id, id));
   await inTenant(databases, demoOrganisation.id, (client) =>
     client.query(
       `insert into integrations (organisation_id, id, provider, name, settings, credentials) values ($1, $2, $3, $4, $5, $6)
        on conflict (organisation_id, id) do update set settings = excluded.settings, credentials = excluded.credentials, updated_at = now(), version = integrations.version + 1
-       where integrations.settings is distinct from excluded.settings`,
+       where integrations.settings is distinct from excluded.settings or get_byte(integrations.credentials, 0) <> get_byte(excluded.credentials, 0)`,
       [demoOrganisation.id, id, simulator.provider, `${simulator.provider} (simulated)`, JSON.stringify(settings), credentials],
     ),
   );

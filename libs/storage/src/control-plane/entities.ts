@@ -26,7 +26,7 @@ export interface Integration {
   provider: string;
   name: string;
   settings: Record<string, unknown>;
-  /** Sealed by the vault with aad ['integrations', organisationId, id, 'credentials']; null: never connected. */
+  /** Sealed by the vault to `placeOfCredentials`; null: never connected. */
   credentials: Buffer | null;
   paused: boolean;
   createdAt: Date;

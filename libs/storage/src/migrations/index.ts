@@ -1,5 +1,6 @@
 import type { Migration } from '../migration.js';
 import { controlPlane } from './control-plane.js';
+import { dataKeys } from './data-keys.js';
 import { eventLog } from './event-log.js';
 import { ledger } from './ledger.js';
 import { people } from './people.js';
@@ -7,4 +8,4 @@ import { plans, rateLimits } from './plans.js';
 import { roles } from './roles.js';
 
 /** In the order they run: the timestamps decide, this list follows them. */
-export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits];
+export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys];

@@ -3,8 +3,8 @@ import { commandTopicOf, decodeResult, encodeCommand, resultsTopic, topics, type
 import { createEventLog, createPostgresDriver, type EventLog, type StoredRecord } from '@trunkline/event-log';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { inTenant } from '@trunkline/storage';
-import { createVault, type Vault } from '@trunkline/vault';
+import { inTenant, openVault, placeOfCredentials, type Databases } from '@trunkline/storage';
+import type { Vault } from '@trunkline/vault';
 import { createWorker, type Worker, type WorkerOptions } from '../index.js';
 
 export const masterKey = Buffer.alloc(32, 7);
@@ -28,7 +28,8 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export const testVault = (): Vault => createVault({ keys: [{ id: 'test', key: masterKey }], current: 'test' });
+export const masterKeys = { keys: [{ id: 'test', key: masterKey }], current: 'test' };
+export const testVault = (databases: Databases): Vault => openVault(databases, masterKeys);
 
 export async function openBench(): Promise<Bench> {
   const database = await openTestDatabase();
@@ -45,7 +46,7 @@ export async function openBench(): Promise<Bench> {
       return Promise.resolve(records.map(() => ({ kind: 'done' as const })));
     },
   });
-  const vault = testVault();
+  const vault = testVault(databases);
   const workers: { readonly worker: Worker; readonly stop: () => Promise<void> }[] = [];
   let offset = 0n;
 
@@ -71,7 +72,7 @@ export async function openBench(): Promise<Bench> {
     },
     async integration(provider, settings, credentials = { client_id: 'id', client_secret: 'secret' }) {
       const id = randomUUID();
-      const sealed = vault.seal(JSON.stringify(credentials), ['integrations', organisationId, id, 'credentials']);
+      const sealed = await vault.seal(JSON.stringify(credentials), placeOfCredentials(organisationId, id));
       await inTenant(databases, organisationId, (client) => client.query('insert into integrations (organisation_id, id, provider, name, settings, credentials) values ($1, $2, $3, $3, $4, $5)', [organisationId, id, provider, JSON.stringify(settings), sealed]));
       return id;
     },

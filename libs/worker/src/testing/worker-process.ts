@@ -1,8 +1,7 @@
 import { fixture } from '@trunkline/connectors/testing';
 import { createEventLog, createPostgresDriver } from '@trunkline/event-log';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
-import { openDatabases } from '@trunkline/storage';
-import { createVault } from '@trunkline/vault';
+import { openDatabases, openVault } from '@trunkline/storage';
 import { createWorker } from '../worker.js';
 
 /** A worker of the fixture family as a process of its own, to be killed. Ready once it has written a line. */
@@ -12,7 +11,7 @@ async function main(): Promise<void> {
   const eventLog = createEventLog(createPostgresDriver({ pool: databases.log, listenConnectionString: DATABASE_URL, sessionTimeoutMs: 2_000, heartbeatMs: 300 }));
   const worker = createWorker({
     family: 'fixture', providers: [fixture], databases, eventLog, workerId: WORKER_ID, outbound: createOutbound({ policy: allowEverywhere }),
-    vault: createVault({ keys: [{ id: 'test', key: Buffer.from(MASTER_KEY, 'base64') }], current: 'test' }),
+    vault: openVault(databases, { keys: [{ id: 'test', key: Buffer.from(MASTER_KEY, 'base64') }], current: 'test' }),
     // What is killed here must come back by redelivery, not by its hand-over.
     tuning: { handOverMs: 60_000 },
   });

@@ -1,5 +1,5 @@
 import type { ActionCatalogue, CheckAnswer, ProviderTemplate } from '@trunkline/connectors';
-import { type Integration, integrationEntity } from '@trunkline/storage';
+import { type Integration, integrationEntity, placeOfCredentials } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import type { EntityManager } from 'typeorm';
 import { IdempotencyReused, NotFound, PreconditionFailed, RequestInvalid } from '../../edge/errors.js';
@@ -50,7 +50,7 @@ export class IntegrationsService {
       const repository = manager.getRepository(integrationEntity);
       const before = await repository.findOneBy({ organisationId, id });
       if (before !== null) return sameRequest(before, body);
-      const credentials = body.credentials === undefined ? null : this.seal(organisationId, id, body.credentials);
+      const credentials = body.credentials === undefined ? null : await this.seal(organisationId, id, body.credentials);
       return repository.save(repository.create({ organisationId, id, provider: body.provider, name: body.name, settings, credentials, paused: false }));
     });
   }
@@ -60,9 +60,9 @@ export class IntegrationsService {
       const before = await found(manager, organisationId, id);
       versionExpected({ ifMatch }, before.version);
       const settings = body.settings ?? before.settings;
-      const credentials = body.credentials === undefined ? undefined : this.unmasked(before, body.credentials);
+      const credentials = body.credentials === undefined ? undefined : await this.unmasked(before, body.credentials);
       this.refuseInvalid(before.provider, settings, credentials);
-      const changes = { name: body.name ?? before.name, settings, credentials: credentials === undefined ? before.credentials : this.seal(organisationId, id, credentials) };
+      const changes = { name: body.name ?? before.name, settings, credentials: credentials === undefined ? before.credentials : await this.seal(organisationId, id, credentials) };
       // Guarded by the version that was read: of two updates at once one is refused.
       const { affected } = await manager.getRepository(integrationEntity).update({ organisationId, id, version: before.version }, changes as object);
       if (affected !== 1) throw PreconditionFailed.because('somebody else saved this integration just now');
@@ -84,7 +84,7 @@ export class IntegrationsService {
 
   async test(organisationId: string, id: string): Promise<CheckAnswer> {
     const integration = await this.read(organisationId, id);
-    const credentials = this.opened(integration);
+    const credentials = await this.opened(integration);
     if (credentials === null && this.templateOf(integration.provider)?.credentials.some((field) => field.required) === true) throw IntegrationNotConnected.because(`testing ${integration.name}`);
     return this.checkConnection({ provider: integration.provider, settings: integration.settings, credentials: credentials ?? {} });
   }
@@ -99,24 +99,20 @@ export class IntegrationsService {
     if (problems.length > 0) throw IntegrationInvalid.because(problems.join('; '), { problems });
   }
 
-  private unmasked(before: Integration, given: Values): Values {
+  private async unmasked(before: Integration, given: Values): Promise<Values> {
     if (!Object.values(given).includes(mask)) return given;
-    const old = this.opened(before) ?? {};
+    const old = (await this.opened(before)) ?? {};
     return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value === mask ? old[name] : value]));
   }
 
-  private opened(integration: Integration): Values | null {
+  private async opened(integration: Integration): Promise<Values | null> {
     if (integration.credentials === null) return null;
-    return JSON.parse(this.vault.open(integration.credentials, placeOf(integration.organisationId, integration.id)).toString('utf8')) as Values;
+    return JSON.parse((await this.vault.open(integration.credentials, placeOfCredentials(integration.organisationId, integration.id))).toString('utf8')) as Values;
   }
 
-  private seal(organisationId: string, id: string, credentials: Values): Buffer {
-    return this.vault.seal(JSON.stringify(credentials), placeOf(organisationId, id));
+  private seal(organisationId: string, id: string, credentials: Values): Promise<Buffer> {
+    return this.vault.seal(JSON.stringify(credentials), placeOfCredentials(organisationId, id));
   }
-}
-
-function placeOf(organisationId: string, id: string): readonly string[] {
-  return ['integrations', organisationId, id, 'credentials'];
 }
 
 async function found(manager: EntityManager, organisationId: string, id: string): Promise<Integration> {
