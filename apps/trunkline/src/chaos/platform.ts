@@ -33,9 +33,8 @@ export class ChaosPlatform {
     const [simulators] = await Promise.all([addSimulators(landscape, root, member), landscape.startServers()]);
     const masterKeys = `rehearsal:${randomBytes(32).toString('base64')}`;
     const addresses = Object.fromEntries(simulatedProviders.map((name) => [name, simulators[name].url])) as Record<ChaosProvider, string>;
-    const started = Promise.all(simulatedProviders.map((name) => begin(landscape, `${name} simulator`)));
-    const councils = await prepare(member, { databaseUrl: landscape.databaseUrl, masterKeys, addresses, techonePerMinute: options.limits.techonePerMinute, rehearsalPerWindow: options.limits.rehearsalPerWindow });
-    await started;
+    const preparing = prepare(member, { databaseUrl: landscape.databaseUrl, masterKeys, addresses, techonePerMinute: options.limits.techonePerMinute, rehearsalPerWindow: options.limits.rehearsalPerWindow });
+    const [councils] = await Promise.all([preparing, ...simulatedProviders.map((name) => begin(landscape, `${name} simulator`))]);
     const port = await freePort();
     await startApps(landscape, root, member, {
       DATABASE_URL: landscape.databaseUrl,
