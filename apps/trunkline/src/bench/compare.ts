@@ -14,7 +14,7 @@ export interface Comparison {
 
 export function readResult(file: string): BenchResult {
   const result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
-  if (result.format !== 'trunkline-bench/1') throw CommandUsage.because(`${file} was not written by bench --save`);
+  if (result.format !== 'trunkline-bench/2') throw CommandUsage.because(`${file} was not written by bench --save of this version`);
   return result;
 }
 
@@ -33,13 +33,13 @@ export function compare(a: BenchResult, b: BenchResult): readonly Comparison[] {
 
 /** Why two results should not be set side by side, or nothing. */
 export function differences(a: BenchResult, b: BenchResult): readonly string[] {
-  const names = ['scenario', 'driver', 'rate', 'latencyMs', 'batch', 'events'] as const;
-  return names.filter((name) => a.options[name] !== b.options[name]).map((name) => `${name}: ${a.options[name]} and ${b.options[name]}`);
+  const names = ['scenario', 'driver', 'rate', 'latencyMs', 'batch', 'events', 'seconds', 'callsPerMinute', 'tenants', 'finished', 'kill'] as const;
+  return names.filter((name) => String(a.options[name]) !== String(b.options[name])).map((name) => `${name}: ${String(a.options[name])} and ${String(b.options[name])}`);
 }
 
 function figuresOf(result: BenchResult): ReadonlyMap<string, number> {
-  const { eventsPerSecond, cpuMsPerEvent, peakMiB, milliseconds, calibration } = result;
-  return new Map(flatten('', { eventsPerSecond, cpuMsPerEvent, peakMiB, milliseconds, calibration }));
+  const { eventsPerSecond, cpuMsPerEvent, peakMiB, milliseconds, findings, calibration } = result;
+  return new Map(flatten('', { eventsPerSecond, cpuMsPerEvent, peakMiB, milliseconds, findings, calibration }));
 }
 
 function flatten(prefix: string, value: unknown): readonly (readonly [string, number])[] {

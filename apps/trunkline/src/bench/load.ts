@@ -15,8 +15,14 @@ export interface Sent {
   readonly endedAtMs: number;
 }
 
+/** Publishes the events of one request and answers with their run ids. */
+export type Publish = (events: readonly BenchEvent[], request: number) => Promise<readonly string[]>;
+/** An event as the generator sends it; `assistant` names the chain. */
+export type BenchEvent = ContactEvent & { readonly assistant?: string };
+export type EventAt = (index: number) => BenchEvent;
+
 /** Sends each request when it is due, whether or not earlier ones have been answered; nothing is repeated. */
-export async function sendOpenLoop(api: Api, schedule: Schedule, batch: number, eventAt: (index: number) => ContactEvent): Promise<Sent> {
+export async function sendOpenLoop(publish: Publish, schedule: Schedule, batch: number, eventAt: EventAt): Promise<Sent> {
   const dueAtMs = new Map<string, number>();
   const runIds: string[] = [];
   const acceptMs: number[] = [];
@@ -31,7 +37,7 @@ export async function sendOpenLoop(api: Api, schedule: Schedule, batch: number, 
     const events = Array.from({ length: batch }, (_, offset) => eventAt(index * batch + offset));
     for (const { id } of events) dueAtMs.set(id, startedAtMs + schedule.dueMs(index));
     try {
-      const accepted = await post(api, events);
+      const accepted = await publish(events, index);
       acceptMs.push(performance.now() - dueMs);
       runIds.push(...accepted);
     } catch {
@@ -55,9 +61,8 @@ export async function sendOpenLoop(api: Api, schedule: Schedule, batch: number, 
 }
 
 /** Puts `count` events in as fast as a few callers can; for a backlog, where only what comes after is measured. */
-export async function sendAll(api: Api, count: number, batch: number, eventAt: (index: number) => ContactEvent): Promise<Sent> {
+export async function sendAll(publish: Publish, count: number, batch: number, eventAt: EventAt): Promise<Sent> {
   const runIds: string[] = [];
-  const dueAtMs = new Map<string, number>();
   const startedAtMs = Date.now();
   let next = 0;
   const caller = async (): Promise<void> => {
@@ -65,18 +70,36 @@ export async function sendAll(api: Api, count: number, batch: number, eventAt: (
       const from = next;
       next = Math.min(count, from + batch);
       const events = Array.from({ length: next - from }, (_, offset) => eventAt(from + offset));
-      runIds.push(...(await post(api, events)));
+      runIds.push(...(await publish(events, from)));
     }
   };
   await Promise.all(Array.from({ length: 4 }, caller));
-  return { dueAtMs, runIds, acceptMs: [], lateMs: [], refused: 0, startedAtMs, endedAtMs: Date.now() };
+  return { dueAtMs: new Map(), runIds, acceptMs: [], lateMs: [], refused: 0, startedAtMs, endedAtMs: Date.now() };
 }
 
-async function post(api: Api, events: readonly ContactEvent[]): Promise<readonly string[]> {
-  const [only] = events;
-  const isSingle = events.length === 1;
-  const answer = await api.send('POST', '/api/events', JSON.stringify(isSingle ? only : events), { 'content-type': isSingle ? 'application/cloudevents+json' : 'application/cloudevents-batch+json' });
-  if (answer.status !== 202) throw OutcomeFailed.because(`publishing: ${answer.status} ${answer.text.slice(0, 200)}`);
-  const body = JSON.parse(answer.text) as { readonly run_id?: string; readonly receipts?: readonly { readonly run_id: string }[] };
-  return body.receipts === undefined ? [body.run_id ?? ''] : body.receipts.map((receipt) => receipt.run_id);
+/** Publishes at the gateway with the key of whoever sends this request. */
+export function publishBy(api: Api, keyOf: (request: number) => string): Publish {
+  return async (events, request) => {
+    const [only] = events;
+    const isSingle = events.length === 1;
+    const answer = await api.send('POST', '/api/events', JSON.stringify(isSingle ? only : events), { authorization: `Bearer ${keyOf(request)}`, 'content-type': isSingle ? 'application/cloudevents+json' : 'application/cloudevents-batch+json' });
+    if (answer.status !== 202) throw OutcomeFailed.because(`publishing: ${answer.status} ${answer.text.slice(0, 200)}`);
+    const body = JSON.parse(answer.text) as { readonly run_id?: string; readonly receipts?: readonly { readonly run_id: string }[] };
+    return body.receipts === undefined ? [body.run_id ?? ''] : body.receipts.map((receipt) => receipt.run_id);
+  };
+}
+
+/** As a well-behaved publisher: what was refused or not answered is sent again until it is taken. */
+export function untilTaken(publish: Publish, giveUpAfterMs: number): Publish {
+  return async (events, request) => {
+    const giveUpAt = performance.now() + giveUpAfterMs;
+    for (;;) {
+      try {
+        return await publish(events, request);
+      } catch (error) {
+        if (performance.now() > giveUpAt) throw error;
+        await wait(50);
+      }
+    }
+  };
 }

@@ -10,7 +10,7 @@ export interface PlatformOrder {
   readonly options: Pick<BenchOptions, 'driver' | 'kafka' | 'latencyMs' | 'consumers'>;
 }
 
-export type PlatformWord = { readonly kind: 'ready'; readonly dev: DevFile; readonly simulators: readonly { readonly provider: string; readonly url: string; readonly dataDir: string }[] } | { readonly kind: 'consuming' } | { readonly kind: 'failed'; readonly why: string };
+export type PlatformWord = { readonly kind: 'ready'; readonly dev: DevFile; readonly brokers: readonly string[] | null; readonly simulators: readonly { readonly provider: string; readonly url: string; readonly dataDir: string }[] } | { readonly kind: 'consuming' } | { readonly kind: 'failed'; readonly why: string };
 
 /** The all-in-one platform as a process of its own, so that its processor time and memory are no one else's; ends with its parent. */
 const order = JSON.parse(process.argv[2] ?? '{}') as PlatformOrder;
@@ -29,7 +29,7 @@ try {
   process.on('message', (word) => {
     if (word === 'consume') void platform.startConsumers().then(() => tell({ kind: 'consuming' }), fail);
   });
-  tell({ kind: 'ready', dev: platform.dev, simulators: platform.simulators.map(({ provider, url, dataDir }) => ({ provider, url, dataDir })) });
+  tell({ kind: 'ready', dev: platform.dev, brokers: platform.brokers, simulators: platform.simulators.map(({ provider, url, dataDir }) => ({ provider, url, dataDir })) });
 } catch (error) {
   fail(error);
 }

@@ -2,6 +2,7 @@ import { percentile } from '../dev/percentile.js';
 import type { Calibration } from './calibration.js';
 import type { Share } from './process-figures.js';
 import type { BenchOptions } from './scenario.js';
+import type { TargetOutcome } from './targets.js';
 
 export interface Spread {
   readonly p50: number | null;
@@ -10,15 +11,22 @@ export interface Spread {
   readonly max: number | null;
 }
 
-/** One run of one scenario; what `--save` writes and `bench compare` reads. */
-export interface BenchResult {
-  readonly format: 'trunkline-bench/1';
-  readonly at: string;
-  readonly options: Omit<BenchOptions, 'says' | 'output' | 'save' | 'profile' | 'kafka'>;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly hardware: { readonly processor: string; readonly cores: number; readonly memoryMiB: number; readonly system: string; readonly loadAverageBefore: number };
-  readonly durability: Readonly<Record<string, string>>;
-  readonly calibration: Calibration;
+/** What only one scenario has to say: a line each, with its figures by name. */
+export type Findings = Readonly<Record<string, Readonly<Record<string, number | string | null>>>>;
+
+export interface Verdict {
+  readonly effects: number;
+  readonly expectedEffects: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly outOfOrder: number;
+  readonly parked: number;
+  readonly deadLettered: number;
+  readonly unfinished: number;
+}
+
+/** What a scenario measures. */
+export interface Outcome {
   readonly accepted: number;
   readonly refused: number;
   readonly finished: number;
@@ -36,7 +44,20 @@ export interface BenchResult {
   };
   readonly cpuMsPerEvent: (Readonly<Record<Share, number>> & { readonly platform: number }) | null;
   readonly peakMiB: (Readonly<Record<Share, number>> & { readonly platform: number }) | null;
-  readonly verdict: { readonly effects: number; readonly expectedEffects: number; readonly lost: number; readonly doubled: number; readonly outOfOrder: number; readonly parked: number; readonly deadLettered: number; readonly unfinished: number };
+  readonly findings: Findings;
+  readonly verdict: Verdict;
+}
+
+/** One run of one scenario; what `--save` writes and `bench compare` reads. */
+export interface BenchResult extends Outcome {
+  readonly format: 'trunkline-bench/2';
+  readonly at: string;
+  readonly options: Omit<BenchOptions, 'says' | 'output' | 'save' | 'profile' | 'kafka'>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly hardware: { readonly processor: string; readonly cores: number; readonly memoryMiB: number; readonly system: string; readonly loadAverageBefore: number };
+  readonly durability: Readonly<Record<string, string>>;
+  readonly calibration: Calibration;
+  readonly targets: readonly TargetOutcome[];
 }
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -49,6 +70,11 @@ export function rounded(value: number | null, digits = 1): number | null {
   return value === null ? null : Math.round(value * 10 ** digits) / 10 ** digits;
 }
 
-export function isSound({ verdict, refused }: BenchResult): boolean {
+/** Rounded to two digits behind the point; null where there is nothing to divide by. */
+export function ratioOf(value: number | null, by: number | null): number | null {
+  return value === null || by === null || by === 0 ? null : rounded(value / by, 2);
+}
+
+export function isSound({ verdict, refused }: Pick<BenchResult, 'verdict' | 'refused'>): boolean {
   return verdict.lost === 0 && verdict.doubled === 0 && verdict.outOfOrder === 0 && verdict.unfinished === 0 && verdict.effects === verdict.expectedEffects && refused === 0;
 }

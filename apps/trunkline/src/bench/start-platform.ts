@@ -13,7 +13,9 @@ export interface BenchedPlatform extends Omit<Extract<PlatformWord, { readonly k
 const entry = fileURLToPath(new URL('./platform-process.js', import.meta.url));
 
 export async function startBenchedPlatform(order: PlatformOrder, profile: string | undefined): Promise<BenchedPlatform> {
-  const child = fork(entry, [JSON.stringify(order)], { execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  // A bench fills and loads a database of its own, never the one that DATABASE_URL names.
+  const { DATABASE_URL: _database, ...environment } = process.env;
+  const child = fork(entry, [JSON.stringify(order)], { env: environment, execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const gone = once(child, 'exit');
   const ready = await nextWord(child);
   if (ready.kind !== 'ready') throw OutcomeFailed.because(`the platform did not start: ${ready.kind === 'failed' ? ready.why : ready.kind}`);

@@ -1,4 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Databases } from '@trunkline/storage';
 import type { BenchResult } from './result.js';
 
@@ -7,6 +9,19 @@ const durabilitySettings = ['fsync', 'synchronous_commit', 'full_page_writes', '
 
 export function hardware(): BenchResult['hardware'] {
   return { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryMiB: Math.round(totalmem() / 2 ** 20), system: `${process.platform} ${release()}`, loadAverageBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100 };
+}
+
+/** Every app appends to Kafka with these words; when the broker's disk has them is the broker's own affair. */
+export function brokerSays(folder: string, brokers: readonly string[] | null): Readonly<Record<string, string>> {
+  if (brokers === null) return {};
+  const settings = join(folder, 'kafka', 'server.properties');
+  if (!existsSync(settings)) return { kafka_acks: 'all', kafka_flush: 'as its operator has set it' };
+  const given = new Map(readFileSync(settings, 'utf8').split('\n').map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  const flush = ['log.flush.interval.messages', 'log.flush.interval.ms'].flatMap((name) => (given.has(name) ? [`${name}=${given.get(name)}`] : []));
+  return {
+    kafka_acks: 'all', kafka_flush: flush.length === 0 ? 'left to the operating system (log.flush.interval.* not set)' : flush.join(' '),
+    kafka_replicas: given.get('default.replication.factor') ?? 'unknown', kafka_min_insync: given.get('min.insync.replicas') ?? 'unknown',
+  };
 }
 
 export async function databaseSays(databases: Pick<Databases, 'system'>): Promise<{ version: string; durability: BenchResult['durability'] }> {

@@ -56,9 +56,9 @@ export class LedgerView {
   }
 
   /** Every step of every run of the demo's chain, in planning order; runs of a chain that somebody has changed are theirs to judge. */
-  async steps(): Promise<readonly LedgerStep[]> {
+  async steps(since = new Date(0)): Promise<readonly LedgerStep[]> {
     const actions = new Map(demoChain(true).map((step) => [step.id, step.action]));
-    const rows = await this.runs('and chain_version = 1');
+    const rows = await this.runs(`and chain_version = 1 and accepted_at > '-infinity' and accepted_at >= $2`, [since]);
     return rows.flatMap((run) => stepsOf(run).map((step): LedgerStep => ({
       organisationId: this.organisationId,
       runId: run.run_id,
