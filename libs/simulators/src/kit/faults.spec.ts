@@ -57,6 +57,20 @@ describe('faults on the control side', () => {
     expect(() => JSON.parse(answer.text) as unknown).toThrow('JSON');
     expect(await effects()).toBe(before + 1);
   });
+
+  it('answers a body without an end, for as long as somebody listens', async () => {
+    const before = await effects();
+    await fault({ match: { operation: 'saveWorkRequest' }, endless: true, times: 1 });
+    const answer = await fetch(techone.url + save, { method: 'POST', headers: { authorization: `Bearer ${techone.token}`, 'content-type': 'application/json' }, body: JSON.stringify({ Items: [{ Description: 'Job', Userfield1Alpha: 'endless' }] }) });
+    let bytes = 0;
+    for await (const piece of answer.body ?? []) {
+      bytes += (piece as Uint8Array).length;
+      if (bytes > 4_000_000) break;
+    }
+    expect(bytes).toBeGreaterThan(4_000_000);
+    expect(await effects()).toBe(before + 1);
+    expect((await write()).status).toBe(200);
+  });
 });
 
 describe('faults of time', () => {

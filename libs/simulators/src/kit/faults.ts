@@ -26,6 +26,8 @@ export interface Fault {
   readonly reset?: 'before' | 'after';
   /** Do the work, then answer with half of the body. */
   readonly malformed?: boolean;
+  /** Do the work, then answer with a body that has no end. */
+  readonly endless?: boolean;
   /** Searches show a write only after this time. */
   readonly searchLagMs?: number;
   /** Answer with this JSON value. */
@@ -109,6 +111,7 @@ const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
   commitAfterMs: isDuration,
   reset: (value) => value === 'before' || value === 'after',
   malformed: (value) => typeof value === 'boolean',
+  endless: (value) => typeof value === 'boolean',
   searchLagMs: isDuration,
   body: () => true,
   html: (value) => value === true || typeof value === 'string',

@@ -32,6 +32,8 @@ export interface SimulatorParts {
   readonly keptCalls?: KeptCalls;
 }
 
+const endlessPieceBytes = 16_384;
+
 /** What one call has gathered on its way to the answer. */
 interface Passage {
   readonly call: Call;
@@ -128,6 +130,7 @@ export class Simulator implements World {
     const lateMs = this.settings.latencyMs + (fault?.latencyMs ?? 0);
     this.journal.whenWritten((failure) => {
       if (failure !== undefined || fault?.reset === 'after') this.cut(passage);
+      else if (fault?.endless === true) this.pour(passage, reply?.status ?? 200);
       else if (lateMs === 0) this.answer(passage, reply);
       else setTimeout(() => this.answer(passage, reply), lateMs);
     });
@@ -178,6 +181,18 @@ export class Simulator implements World {
     response.writeHead(given.status, headers);
     response.end(call.method === 'HEAD' ? '' : text);
     this.finish(passage, given.status);
+  }
+
+  /** A body for as long as somebody listens. */
+  private pour(passage: Passage, status: number): void {
+    const { response } = passage;
+    const piece = Buffer.alloc(endlessPieceBytes, ' ');
+    const more = (): void => {
+      while (!response.destroyed && response.write(piece));
+    };
+    response.on('drain', more).once('close', () => this.finish(passage, status));
+    response.writeHead(status, { 'content-type': 'application/json;charset=UTF-8' });
+    more();
   }
 
   private cut(passage: Passage): void {
