@@ -11,10 +11,15 @@ import type { ClusterQuestions } from '../drivers/kafka/kafka-client.js';
 import { kafkajsLibrary } from '../drivers/kafka/kafkajs-library.js';
 import { settingsOf } from '../drivers/kafka/options.js';
 import type { Harness } from './harness.js';
-import { appendTimeoutMs, openDriver, sessionTimeoutMs } from './kafka-entry.js';
+import * as kafkajs from './kafka-entry.js';
+import { appendTimeoutMs, sessionTimeoutMs } from './kafka-entry.js';
+import * as platformatic from './platformatic-entry.js';
+
+const entries = { kafkajs: { ...kafkajs, module: 'kafka-entry' }, platformatic: { ...platformatic, module: 'platformatic-entry' } } as const;
 
 /** The log on a broker of its own, since cases stop it. */
-export async function startKafkaHarness(): Promise<Harness> {
+export async function startKafkaHarness(client: keyof typeof entries): Promise<Harness> {
+  const { openDriver, module } = entries[client];
   const dataDir = mkdtempSync(join(tmpdir(), 'trunkline-event-log-kafka-'));
   let server = await startKafka({ dataDir });
   const { port } = server;
@@ -24,7 +29,7 @@ export async function startKafkaHarness(): Promise<Harness> {
   return {
     open: () => openDriver(brokers),
     sessionTimeoutMs,
-    child: { module: fileURLToPath(new URL('../../dist/testing/kafka-entry.js', import.meta.url)), argument: brokers },
+    child: { module: fileURLToPath(new URL(`../../dist/testing/${module}.js`, import.meta.url)), argument: brokers },
     stopServer: () => server.stop(),
     async startServer() {
       // Appends are held back for their time-out before they are refused; an outage shorter than that would test only half.

@@ -74,7 +74,8 @@ export class KafkaMember implements LogMember {
       await within(timeoutMs, `joining ${this.inForce.name}`, firstJoin);
       this.watch.start();
     } catch (error) {
-      this.end();
+      // A session left alive would join after all, and hold partitions that nobody reads.
+      this.destroy();
       if (brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw TopicMissing.from(error, this.request.topics.join(', '));
       throw LogUnavailable.from(error, `joining group ${this.request.group}`);
     } finally {

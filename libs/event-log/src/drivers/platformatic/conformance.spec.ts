@@ -1,0 +1,6 @@
+import { describeWithLocalKafka } from '@trunkline/local-services';
+import { describeEventLog } from '../../testing/conformance.js';
+import { startKafkaHarness } from '../../testing/kafka-harness.js';
+
+/** On a broker of its own, since cases stop it. */
+describeWithLocalKafka('the Kafka driver on @platformatic/kafka', () => describeEventLog('kafka, @platformatic/kafka', () => startKafkaHarness('platformatic')));
