@@ -2,7 +2,6 @@ import { percentile } from '../dev/percentile.js';
 import type { Calibration } from './calibration.js';
 import type { Share } from './process-figures.js';
 import type { BenchOptions } from './scenario.js';
-import type { TargetOutcome } from './targets.js';
 
 export interface Spread {
   readonly p50: number | null;
@@ -46,6 +45,16 @@ export interface Outcome {
   readonly peakMiB: (Readonly<Record<Share, number>> & { readonly platform: number }) | null;
   readonly findings: Findings;
   readonly verdict: Verdict;
+}
+
+/** A target beside what was measured. */
+export interface TargetOutcome {
+  readonly says: string;
+  readonly wanted: string;
+  readonly measured: number | null;
+  /** `not asked`: the run was too small to answer; `not known`: the figure could not be read here. */
+  readonly outcome: 'met' | 'missed' | 'not asked' | 'not known';
+  readonly because?: string;
 }
 
 /** One run of one scenario; what `--save` writes and `bench compare` reads. */

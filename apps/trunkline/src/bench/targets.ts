@@ -1,4 +1,4 @@
-import type { BenchResult } from './result.js';
+import type { BenchResult, TargetOutcome } from './result.js';
 import type { BenchOptions, ScenarioName } from './scenario.js';
 
 /** What is wanted of 2 cores that carry everything: generator, simulators, broker and database too. */
@@ -55,15 +55,6 @@ export const targets: readonly Target[] = [
 
 /** Where memory is one process with its database. */
 const memoryTarget = { says: 'peak MiB, services and database', figure: 'peakMiB.platform', atMost: memoryMiB } as const;
-
-export interface TargetOutcome {
-  readonly says: string;
-  readonly wanted: string;
-  readonly measured: number | null;
-  /** `not asked`: the run was too small to answer; `not known`: the figure could not be read here. */
-  readonly outcome: 'met' | 'missed' | 'not asked' | 'not known';
-  readonly because?: string;
-}
 
 /** Every target of this scenario beside what was measured. */
 export function judgeTargets(result: Omit<BenchResult, 'targets'>): readonly TargetOutcome[] {
