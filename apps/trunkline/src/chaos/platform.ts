@@ -15,6 +15,9 @@ export const ownRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..', '.
 
 const latencyMs: Readonly<Record<ChaosProvider, number>> = { genesys: 60, techone: 60, salesforce: 30, rehearsal: 40 };
 
+/** How long the log waits for a silent consumer: as short as the drivers go by default on PostgreSQL, so that work goes on between two kills. */
+export const sessionMs = 10_000;
+
 /** What a schedule may aim at, beside `database` and `broker`. */
 export const serviceNames = ['gateway', 'ledger 1', 'ledger 2', 'contact-centre worker', 'erp worker', 'crm worker 1', 'crm worker 2', ...simulatedProviders.map((name) => `${name} simulator`)] as const;
 
@@ -41,6 +44,7 @@ export class ChaosPlatform {
       KAFKA_BROKERS: landscape.brokers,
       TRUNKLINE_MASTER_KEYS: masterKeys,
       PORT: String(port),
+      KAFKA_SESSION_TIMEOUT_MS: String(sessionMs),
       OUTBOUND_ALLOW: Object.values(addresses).map((url) => new URL(url).host).join(','),
       ...(options.startWithinMs !== undefined && { CHAOS_START_WITHIN_MS: String(options.startWithinMs) }),
     });

@@ -21,9 +21,8 @@ const targetsOf: Readonly<Record<TargetGroup, readonly string[]>> = {
 };
 
 const faults: readonly ProviderFault[] = ['throttled', 'reset-after-write', 'reset-before-write', 'server-errors', 'slow', 'search-lag', 'tokens-expire', 'revoked'];
-/** A session of the event log ends after 30 s: a longer freeze makes a process come back to partitions that are no longer its own. */
-const pastSessionMs = [32_000, 40_000] as const;
-const longFreezesFromMs = 240_000;
+/** A session of the event log ends after 10 s: a longer freeze makes a process come back to partitions that are no longer its own. */
+const pastSessionMs = [11_000, 16_000] as const;
 
 type Wishes = Pick<ChaosOptions, 'seed' | 'durationMs' | 'kills' | 'kinds' | 'targets' | 'driver'>;
 
@@ -37,7 +36,7 @@ export function drawSchedule({ seed, durationMs, kills, kinds, targets, driver }
     for (let index = 0; index < count; index += 1) drawn.push(make(Math.round(((index + 0.15 + 0.7 * random.next()) * durationMs) / count)));
   };
   if (kinds.includes('kill')) spread(kills, (atMs) => ({ kind: 'kill', atMs, target: aim(), downMs: random.between(0, 2_500) }));
-  if (kinds.includes('freeze')) spread(Math.ceil(kills / 3), (atMs) => freezeOf(atMs, random.pick(names), durationMs, random));
+  if (kinds.includes('freeze')) spread(Math.ceil(kills / 3), (atMs) => freezeOf(atMs, random.pick(names), random));
   if (kinds.includes('restart')) spread(Math.ceil(kills / 5), (atMs) => ({ kind: 'restart', atMs, target: random.pick(names), downMs: random.between(0, 1_000) }));
   if (kinds.includes('provider-faults')) {
     const fault = inRounds(faults, random);
@@ -57,12 +56,11 @@ function inRounds<T>(items: readonly T[], random: SeededRandom): () => T {
   };
 }
 
-function freezeOf(atMs: number, target: string, durationMs: number, random: SeededRandom): Happening {
+function freezeOf(atMs: number, target: string, random: SeededRandom): Happening {
   // A provider frozen for longer than its stated bounds breaks its own word; a database or broker frozen for long is only slow.
   if (target.endsWith('simulator')) return { kind: 'freeze', atMs, target, forMs: random.between(300, 1_500) };
   if (target === 'database' || target === 'broker') return { kind: 'freeze', atMs, target, forMs: random.between(500, 4_000) };
-  const isLong = durationMs >= longFreezesFromMs && random.next() < 0.25;
-  return { kind: 'freeze', atMs, target, forMs: isLong ? random.between(...pastSessionMs) : random.between(1_000, 8_000) };
+  return { kind: 'freeze', atMs, target, forMs: random.next() < 0.3 ? random.between(...pastSessionMs) : random.between(1_000, 8_000) };
 }
 
 function faultOf(atMs: number, fault: ProviderFault, random: SeededRandom): Happening {
