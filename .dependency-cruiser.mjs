@@ -102,7 +102,7 @@ export default {
       comment: 'Kafka is one driver of the event log; nobody else talks to it.',
       severity: 'error',
       from: { path: '(?:^|/)(?:apps|libs)/', pathNot: `(?:^|/)libs/(?:event-log|local-services)/|${forTests}` },
-      to: { path: 'node_modules/kafkajs/' },
+      to: { path: 'node_modules/(?:kafkajs|@platformatic/kafka)/' },
     },
     {
       name: 'undici-behind-outbound',

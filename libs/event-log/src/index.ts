@@ -18,5 +18,5 @@ export { createEventLog, type EventLogOptions } from './event-log.js';
 export { partitionOf } from './partitioner.js';
 export { createPostgresDriver, type PostgresDriver, type PostgresDriverOptions } from './drivers/postgres/driver.js';
 export { eventLogMigrations, migrateEventLog } from './drivers/postgres/migrations.js';
-export { createKafkaDriver } from './drivers/kafka/kafka-driver.js';
+export { createKafkaDriver, type KafkaClientName } from './drivers/kafka/kafka-driver.js';
 export type { KafkaDriverOptions } from './drivers/kafka/options.js';

@@ -10,7 +10,9 @@ export interface Setting<T> {
 }
 
 export type ConfigSchema = Readonly<Record<string, Setting<unknown>>>;
-export type Config<S extends ConfigSchema> = { readonly [name in keyof S]: S[name] extends Setting<infer T> ? T : never };
+/** A setting that may be undefined may also be left out where a configuration is written by hand. */
+export type Config<S extends ConfigSchema> = { readonly [name in keyof S as undefined extends ValueOf<S[name]> ? never : name]: ValueOf<S[name]> } & { readonly [name in keyof S as undefined extends ValueOf<S[name]> ? name : never]?: ValueOf<S[name]> };
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,17 +1,24 @@
-import { type EventLog, createEventLog, createKafkaDriver, createPostgresDriver } from '@trunkline/event-log';
+import { type EventLog, type KafkaClientName, createEventLog, createKafkaDriver, createPostgresDriver } from '@trunkline/event-log';
 import { connectionAs, type Databases } from '@trunkline/storage';
 import type { Logger } from '@trunkline/telemetry';
-import { address, list, optional } from './config.js';
+import { address, choice, integer, list, optional, readConfig } from './config.js';
 
-/** The two variables by which every app finds database and event log. */
+const kafkaClient = choice('KAFKA_CLIENT', 'the library that talks to the Kafka brokers; not set: kafkajs', ['kafkajs', 'platformatic']);
+
+const kafkaSession = optional(integer('KAFKA_SESSION_TIMEOUT_MS', 'how long the brokers wait for a silent consumer before others get its partitions', { min: 6_000, max: 300_000 }), 30_000);
+
+/** The variables by which every app finds database and event log. */
 export const eventLogSchema = {
   databaseUrl: address('DATABASE_URL', 'PostgreSQL', ['postgres', 'postgresql']),
   kafkaBrokers: optional(list('KAFKA_BROKERS', 'Kafka brokers; not set: the event log lives in PostgreSQL', /^[^\s:]+:\d+$/), [] as readonly string[]),
+  kafkaClient: optional(kafkaClient, undefined),
 };
 
 export interface EventLogAddress {
   readonly databaseUrl: string;
   readonly kafkaBrokers: readonly string[];
+  /** Left out by processes with no configuration of their own (all apps in one, benchmarks): then the variable counts. */
+  readonly kafkaClient?: KafkaClientName;
 }
 
 export interface EventLogParts {
@@ -26,7 +33,7 @@ export interface EventLogParts {
 export function openEventLog(app: string, config: EventLogAddress, { databases, logger, appendTimeoutMs }: EventLogParts): EventLog {
   const driver =
     config.kafkaBrokers.length > 0
-      ? createKafkaDriver({ brokers: config.kafkaBrokers, clientId: `trunkline-${app}`, ...(appendTimeoutMs === undefined ? {} : { appendTimeoutMs }) })
+      ? createKafkaDriver({ client: config.kafkaClient ?? readConfig({ client: optional(kafkaClient, 'kafkajs' as const) }).client, brokers: config.kafkaBrokers, clientId: `trunkline-${app}`, sessionTimeoutMs: readConfig({ kafkaSession }).kafkaSession, ...(appendTimeoutMs === undefined ? {} : { appendTimeoutMs }) })
       : createPostgresDriver({ pool: databases.log, listenConnectionString: listenAddress(config.databaseUrl) });
   return createEventLog(driver, {
     report: (error, { group, records }) => {
