@@ -1,0 +1,74 @@
+import { isPostgresCommit, type FaultProxy } from '@trunkline/local-services';
+import { councilEvent } from '../support/service-requests.js';
+import { tellFigure } from './figures.js';
+import { ProxiedSystem } from './proxied-system.js';
+import { faultSeconds } from './seconds.js';
+
+const lastsSeconds = faultSeconds(2);
+/** Each kind of cut has to come about at least once, however busy the machine is. */
+const graceMs = 10_000;
+const restMs = 250;
+jest.setTimeout((lastsSeconds + 90) * 1_000);
+
+/** Matches the end of transactions in which this prepared statement was used. */
+function commitAfter(statement: string): (request: Buffer) => boolean {
+  let isBegun = false;
+  return (request) => {
+    if (request.includes(`\0${statement}\0`)) isBegun = true;
+    return isBegun && isPostgresCommit(request);
+  };
+}
+
+const appends = (request: Buffer): boolean => request.includes('\0event_log.append\0');
+
+/** Whether a commit was made is not known to whoever hears no answer: cut before it arrives, it was not; cut behind it, it was. */
+describe('a connection that is cut at the commit', () => {
+  let system: ProxiedSystem;
+
+  beforeAll(async () => {
+    system = await ProxiedSystem.start();
+  });
+
+  afterAll(() => system.end());
+
+  /** Cuts again and again, by turns before and behind the commit, until told to stop. */
+  function keepCutting(proxy: FaultProxy, matcher: () => (request: Buffer) => boolean): { stop(): void; readonly count: { lose: number; drop: number } } {
+    const count = { lose: 0, drop: 0 };
+    let isStopped = false;
+    const next = (kind: 'lose' | 'drop'): void => {
+      const matches = matcher();
+      void proxy.failNextResponse(kind, (request) => !isStopped && matches(request)).then(() => {
+        count[kind] += 1;
+        if (!isStopped) setTimeout(next, restMs, kind === 'drop' ? 'lose' : 'drop');
+      });
+    };
+    next('drop');
+    return { stop: () => (isStopped = true), count };
+  }
+
+  it('between the ledger, the log or a worker\'s intents and PostgreSQL: nothing is lost, nothing is doubled', async () => {
+    const cuts = {
+      'flush of the ledger': keepCutting(system.proxies.ledger, () => commitAfter('flush')),
+      'append of the gateway': keepCutting(system.proxies.gateway, () => appends),
+      'intents of the workers': keepCutting(system.proxies.workers, () => commitAfter('insert-intents')),
+      'commands of the ledger': keepCutting(system.proxies.ledger, () => appends),
+      'results of the workers': keepCutting(system.proxies.workers, () => appends),
+    };
+    const eventIds: string[] = [];
+    const endsAt = performance.now() + lastsSeconds * 1_000;
+    const hasEachHappened = (): boolean => Object.values(cuts).every(({ count }) => count.lose > 0 && count.drop > 0);
+    while (performance.now() < endsAt || (!hasEachHappened() && performance.now() < endsAt + graceMs)) {
+      const events = Array.from({ length: 5 }, (_, index) => councilEvent(`cut-${eventIds.length + index}`, { subject: `place ${index}` }));
+      await system.gateway.publishSurely(events);
+      eventIds.push(...events.map(({ id }) => id));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    for (const { stop } of Object.values(cuts)) stop();
+    await system.untilDone(eventIds.length);
+
+    expect(await system.verdict(eventIds)).toEqual({ effects: 3 * eventIds.length, lost: [], doubled: [], outOfOrder: [] });
+    const counts = Object.fromEntries(Object.entries(cuts).map(([where, { count }]) => [where, count]));
+    tellFigure(`ambiguous COMMIT, ${lastsSeconds} s, ${eventIds.length} events (drop: made but not answered, lose: never arrived)`, JSON.stringify(counts));
+    expect(Object.entries(counts).filter(([, { lose, drop }]) => lose === 0 || drop === 0)).toEqual([]);
+  });
+});
