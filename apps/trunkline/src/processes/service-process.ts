@@ -33,10 +33,11 @@ export class ServiceProcess {
     this.name = wishes.name;
   }
 
-  start(): void {
+  /** `only` is in the environment of this life alone. */
+  start(only: Readonly<Record<string, string>> = {}): void {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'].includes(name)));
     // A process group of its own: Ctrl-C in a terminal reaches only the parent, which ends everything in its order.
-    const child = spawn(process.execPath, [...this.wishes.words], { detached: true, env: { ...inherited, ...this.wishes.environment }, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...this.wishes.words], { detached: true, env: { ...inherited, ...this.wishes.environment, ...only }, stdio: ['pipe', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => this.hear(text));
     // A process that dies while it is written to breaks its pipe.
     child.stdin?.on('error', () => child.stdin?.destroy());
@@ -52,6 +53,11 @@ export class ServiceProcess {
 
   get pid(): number | null {
     return this.hasEnded ? null : (this.child?.pid ?? null);
+  }
+
+  /** The signal that ended its last life; null while it lives, or when it ended by itself. */
+  get endedBy(): NodeJS.Signals | null {
+    return this.child?.signalCode ?? null;
   }
 
   get hasEnded(): boolean {
