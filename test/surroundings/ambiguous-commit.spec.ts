@@ -23,13 +23,13 @@ const appends = (request: Buffer): boolean => request.includes('\0event_log.appe
 
 /** Whether a commit was made is not known to whoever hears no answer: cut before it arrives, it was not; cut behind it, it was. */
 describe('a connection that is cut at the commit', () => {
-  let system: ProxiedSystem;
+  let system: ProxiedSystem | undefined;
 
   beforeAll(async () => {
     system = await ProxiedSystem.start();
   });
 
-  afterAll(() => system.end());
+  afterAll(() => system?.end());
 
   /** Cuts again and again, by turns before and behind the commit, until told to stop. */
   function keepCutting(proxy: FaultProxy, matcher: () => (request: Buffer) => boolean): { stop(): void; readonly count: { lose: number; drop: number } } {
@@ -47,19 +47,21 @@ describe('a connection that is cut at the commit', () => {
   }
 
   it('between the ledger, the log or a worker\'s intents and PostgreSQL: nothing is lost, nothing is doubled', async () => {
+    if (system === undefined) throw new Error('not started');
+    const { gateway, proxies } = system;
     const cuts = {
-      'flush of the ledger': keepCutting(system.proxies.ledger, () => commitAfter('flush')),
-      'append of the gateway': keepCutting(system.proxies.gateway, () => appends),
-      'intents of the workers': keepCutting(system.proxies.workers, () => commitAfter('insert-intents')),
-      'commands of the ledger': keepCutting(system.proxies.ledger, () => appends),
-      'results of the workers': keepCutting(system.proxies.workers, () => appends),
+      'flush of the ledger': keepCutting(proxies.ledger, () => commitAfter('flush')),
+      'append of the gateway': keepCutting(proxies.gateway, () => appends),
+      'intents of the workers': keepCutting(proxies.workers, () => commitAfter('insert-intents')),
+      'commands of the ledger': keepCutting(proxies.ledger, () => appends),
+      'results of the workers': keepCutting(proxies.workers, () => appends),
     };
     const eventIds: string[] = [];
     const endsAt = performance.now() + lastsSeconds * 1_000;
     const hasEachHappened = (): boolean => Object.values(cuts).every(({ count }) => count.lose > 0 && count.drop > 0);
     while (performance.now() < endsAt || (!hasEachHappened() && performance.now() < endsAt + graceMs)) {
       const events = Array.from({ length: 5 }, (_, index) => councilEvent(`cut-${eventIds.length + index}`, { subject: `place ${index}` }));
-      await system.gateway.publishSurely(events);
+      await gateway.publishSurely(events);
       eventIds.push(...events.map(({ id }) => id));
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

@@ -38,7 +38,12 @@ export class ProxiedSystem {
     const proxies = Object.fromEntries(await Promise.all(services.map(async (service) => [service, await startFaultProxy({ targetPort })] as const))) as Record<Service, FaultProxy>;
     const providers = await Promise.all(councilProviders.map((name) => NearProvider.start(name)));
     const system = new ProxiedSystem(database, proxies, providers);
-    await system.startServices();
+    try {
+      await system.startServices();
+    } catch (error) {
+      await system.end();
+      throw error;
+    }
     return system;
   }
 
