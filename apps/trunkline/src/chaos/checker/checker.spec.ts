@@ -85,7 +85,7 @@ it.each([
   ['a result found by a look-up', { attempts: new Map([['run-1', [attempt('first', 1_500, { outcome: 'unknown' }), attempt('first', 2_000, { outcome: 'found' }), attempt('second', 3_000), attempt('last', 4_000)]]]) }],
   ['a command of the same millisecond as the commit', { commands: new Map([['run-1', [command('second', 1_999.5)]]]) }],
   ['a closed dead letter', { letters: [{ organisationId: 'org-a', runId: 'run-1', stepId: 'last', code: 'x', isOpen: false }] }],
-] as readonly (readonly [string, Partial<Evidence>, readonly string[]?])[])('nothing is broken by %s', (_what, evidence, without = []) => {
+] as readonly (readonly [string, Partial<Evidence>, (readonly string[])?])[])('nothing is broken by %s', (_what, evidence, without = []) => {
   const effects = (evidence.effects ?? good.effects).filter(({ recordType }) => !without.includes(recordType));
   expect(broken({ ...evidence, effects })).toEqual([]);
 });

@@ -1,0 +1,125 @@
+import type { Spoiling } from './spoiled-build.js';
+
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
+
+/** What happens, in the words of a saved schedule. */
+type Happening =
+  | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number }
+  | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: string; readonly fault: string; readonly forMs: number };
+
+/** A short run in which a certain fault cannot stay hidden; one without it passes. */
+export interface Rehearsal {
+  readonly words: readonly string[];
+  readonly schedule: readonly Happening[];
+}
+
+export interface SeededFault {
+  readonly name: string;
+  readonly spoilings: readonly Spoiling[];
+  readonly shows: Invariant;
+  readonly rehearsal: Rehearsal;
+  /** Among the few that every `npm test` shows to be found. */
+  readonly isQuick?: true;
+}
+
+const short = ['--driver', 'postgres', '--events', '120', '--rate', '30', '--in-flight', '1', '--start-within', '3000', '--drain-minutes', '1'] as const;
+
+const calm: Rehearsal = { words: short, schedule: [] };
+const throttled: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [] };
+
+/** Calls are written at once and answered late; meanwhile those who wait for the answers die. */
+const killedWorkers: Rehearsal = {
+  words: short,
+  schedule: [
+    { kind: 'provider-fault', atMs: 800, provider: 'rehearsal', fault: 'slow', forMs: 3_500 },
+    { kind: 'kill', atMs: 2_500, target: 'crm worker 1', downMs: 0 },
+    { kind: 'kill', atMs: 2_500, target: 'crm worker 2', downMs: 0 },
+  ],
+};
+
+/** Each write is done and its answer cut. */
+const cutAnswers: Rehearsal = { words: short, schedule: [{ kind: 'provider-fault', atMs: 500, provider: 'rehearsal', fault: 'reset-after-write', forMs: 2_500 }] };
+
+/** What waits in the gateway's memory for the database dies with it. */
+const killedGateway: Rehearsal = {
+  words: short,
+  schedule: [
+    { kind: 'freeze', atMs: 1_000, target: 'database', forMs: 1_800 },
+    { kind: 'kill', atMs: 2_200, target: 'gateway', downMs: 0 },
+  ],
+};
+
+/** On Kafka offsets can be committed while the database stands still. */
+const frozenDatabase: Rehearsal = {
+  words: ['--driver', 'kafka', ...short.slice(2)],
+  schedule: [
+    { kind: 'freeze', atMs: 800, target: 'database', forMs: 1_500 },
+    { kind: 'freeze', atMs: 3_000, target: 'database', forMs: 1_500 },
+  ],
+};
+
+const execution = 'libs/worker/dist/execution.js';
+
+export const seededFaults: readonly SeededFault[] = [
+  {
+    name: 'no intent is written before a call',
+    spoilings: [{ file: execution, find: 'claim = keepsIntent ? await this.parts.intents.claim(command, decision.kind === \'call\' ? \'open\' : \'void\') : null;', put: 'claim = null;' }],
+    shows: 'I2',
+    rehearsal: killedWorkers,
+  },
+  {
+    name: 'a call is made although an intent stands open',
+    spoilings: [{ file: execution, find: 'if (claim?.kind === \'found\') {', put: 'if (false) {' }],
+    shows: 'I2',
+    rehearsal: killedWorkers,
+  },
+  {
+    name: 'each attempt has an effect key of its own',
+    spoilings: [{ file: 'libs/ledger/dist/flush/command.js', find: 'step.id, planned.action),', put: 'step.id, `${planned.action} ${sending.dispatch}`),' }],
+    shows: 'I2',
+    rehearsal: cutAnswers,
+    isQuick: true,
+  },
+  {
+    name: 'a budget grants what is used up',
+    spoilings: [{ file: 'libs/worker/dist/budget.js', find: 'for (const window of this.windows)window.forget(nowMs);\n        let atMs', put: 'if (cost > 0) return { kind: \'granted\', atMs: nowMs };\n        let atMs' }],
+    shows: 'I7',
+    rehearsal: throttled,
+    isQuick: true,
+  },
+  {
+    name: '202 is answered before the event is durable',
+    spoilings: [{ file: 'apps/gateway/dist/publish/shared-appends.js', find: 'lane.waiting.push(entry);', put: 'lane.waiting.push({ ...entry, isAbandoned: false, settle: () => undefined }); settle(null);' }],
+    shows: 'I1',
+    rehearsal: killedGateway,
+  },
+  {
+    name: 'commands are sent before the commit',
+    spoilings: [
+      { file: 'libs/ledger/dist/flush/engine.js', find: 'new FlushTransaction(this.around, items, sent)', put: 'new FlushTransaction(Object.assign(Object.create(this.around), this.around, { sendEarly: (id, written) => this.events.send(id, written.flatMap((decision) => decision.commands)) }), items, sent)' },
+      { file: 'libs/ledger/dist/flush/transaction.js', find: 'failpoint(\'ledger.beforeCommit\');', put: 'this.around.sendEarly(dispatchId, written); await new Promise((resolve) => setTimeout(resolve, 30));' },
+    ],
+    shows: 'I3',
+    rehearsal: calm,
+    isQuick: true,
+  },
+  {
+    name: 'offsets are committed before the work is done',
+    spoilings: [{ file: 'libs/event-log/dist/consume/batch-executor.js', find: 'for (const work of batch)work.held.begin(work);', put: 'for (const work of batch) { work.held.begin(work); work.held.end(work, true); }' }],
+    shows: 'I4',
+    rehearsal: frozenDatabase,
+  },
+  {
+    name: 'nobody sweeps what was never answered',
+    spoilings: [{ file: 'libs/ledger/dist/ledger.js', find: 'await this.loop.submit(overdue.items);\n        await forgetSwept', put: 'await forgetSwept' }],
+    shows: 'I5',
+    rehearsal: killedWorkers,
+  },
+  {
+    name: 'a tenant\'s policy lets everything through',
+    spoilings: [{ file: 'libs/storage/dist/tenant-table.js', find: 'const ofTenant = `${column} = ${ownOrganisation}`;', put: 'const ofTenant = \'true\';' }],
+    shows: 'I6',
+    rehearsal: calm,
+  },
+];
