@@ -5,13 +5,13 @@ import { settleDone } from './outcome.js';
 import { parkStep } from './park.js';
 import type { StepProgress } from './run.js';
 import { readyAgain } from './ready-again.js';
-import { backOffMs } from './retry.js';
 
 /** Two look-ups are never nearer than this, whatever the search declares (delivery §8). */
 const betweenLookUpsMs = 2_000;
 /** A look-up that began too early is repeated after what it was short of, at most this. */
 const longestEarlyWaitMs = 1_000;
-const failedLookUpBackOff = { attempts: 1, backoffMs: 2_000, maxBackoffMs: 300_000 };
+/** A look-up that failed is asked again after up to a quarter of the time since the step was first sent: soon after a short outage, rarely in a long one. */
+const failedLookUpWait = { shareOfAge: 0.25, leastMs: 2_000, mostMs: 300_000 } as const;
 
 /** What a look-up came to; it counts only for the dispatch it was asked for and only while the step is `unknown` on it. */
 export function applyFinding(draft: Draft, happening: Of<'finding'>): void {
@@ -30,12 +30,19 @@ export function applyFinding(draft: Draft, happening: Of<'finding'>): void {
       const { stepId } = happening;
       if (finding.class === 'throttled') draft.emit({ kind: 'close-gate', stepId, untilMs: finding.untilMs ?? null, reason: 'throttled' });
       if (finding.class === 'auth') draft.emit({ kind: 'close-gate', stepId, untilMs: null, reason: 'reconnect' });
-      const waitMs = 1_000 + backOffMs(failedLookUpBackOff, 8, draft.surroundings.random());
+      const waitMs = 1_000 + waitAfterFailure(draft, step);
       return lookAgainAt(draft, step, Math.max(finding.untilMs ?? 0, draft.nowMs + waitMs));
     }
     default:
       return finding satisfies never;
   }
+}
+
+/** Full jitter, as for every other repeat. */
+function waitAfterFailure(draft: Draft, step: StepProgress): number {
+  const { shareOfAge, leastMs, mostMs } = failedLookUpWait;
+  const ageMs = draft.nowMs - (step.firstDispatchedAtMs ?? draft.nowMs);
+  return Math.round(Math.min(mostMs, Math.max(leastMs, ageMs * shareOfAge)) * draft.surroundings.random());
 }
 
 function applyNone(draft: Draft, step: StepProgress, lookedUpAtMs: number): void {
