@@ -20,6 +20,8 @@ import { until } from './until.js';
 export interface SystemWishes {
   readonly providers?: Readonly<Partial<Record<SimulatedProvider, ProviderWishes>>>;
   readonly ledgerSettings?: Partial<LedgerSettings>;
+  /** As in TRUNKLINE_MASTER_KEYS. */
+  readonly masterKeys?: string;
 }
 
 interface Stoppable {
@@ -30,7 +32,6 @@ const host = '127.0.0.1';
 
 /** Every service in this process on a real database and real simulators: what a promise is shown on when nothing has to be killed. */
 export class System {
-  readonly masterKeys = newMasterKeys();
   readonly logLines: string[] = [];
   readonly metrics = createMetrics();
   private readonly logger = createLogger({ app: 'test', level: 'debug', destination: { write: (line: string) => void this.logLines.push(line) } });
@@ -43,13 +44,14 @@ export class System {
     readonly log: EventLog,
     readonly providers: Readonly<Record<SimulatedProvider, NearProvider>>,
     private readonly ledgerSettings: Partial<LedgerSettings>,
+    readonly masterKeys: string,
   ) {}
 
-  static async start({ providers: wishes = {}, ledgerSettings = {} }: SystemWishes = {}): Promise<System> {
+  static async start({ providers: wishes = {}, ledgerSettings = {}, masterKeys = newMasterKeys() }: SystemWishes = {}): Promise<System> {
     const database = await openTestDatabase();
     const started = await Promise.all(councilProviders.map(async (name) => [name, await NearProvider.start(name, wishes[name])] as const));
     const log = createEventLog(createPostgresDriver({ pool: database.databases.log, listenConnectionString: database.url }));
-    const system = new System(database, log, Object.fromEntries(started) as Record<SimulatedProvider, NearProvider>, ledgerSettings);
+    const system = new System(database, log, Object.fromEntries(started) as Record<SimulatedProvider, NearProvider>, ledgerSettings, masterKeys);
     await system.startServices();
     return system;
   }

@@ -5,7 +5,9 @@ import { addDeadLetters } from './commands/dead-letters.js';
 import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
 import { addIntegrations } from './commands/integrations.js';
+import { addOrganisations } from './commands/organisations.js';
 import { addRuns } from './commands/runs.js';
+import { addSecrets } from './commands/secrets.js';
 import { addSendEvent } from './commands/send-event.js';
 import { addSim } from './commands/sim.js';
 import { addTopics } from './commands/topics.js';
@@ -29,6 +31,8 @@ Exit status: 0 ok · 1 failed outcome · 2 usage · 3 not found · 4 not allowed
   addDeadLetters(program);
   addTopics(program);
   addIntegrations(program);
+  addSecrets(program);
+  addOrganisations(program);
   addSim(program);
   addDoctor(program);
   addBench(program);

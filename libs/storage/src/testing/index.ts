@@ -1,2 +1,3 @@
 export type { TestDatabase } from './test-database.js';
 export { openTestDatabase } from './test-database.js';
+export { tenantTables } from './catalogue.js';

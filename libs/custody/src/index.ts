@@ -1,0 +1,6 @@
+export type { OffboardingProgress, OffboardingReport } from './offboard.js';
+export { offboard } from './offboard.js';
+export { resealOrganisation } from './reseal.js';
+export type { CustodyDatabases, RewrapProgress } from './rewrap.js';
+export { masterKeysInUse, organisationsWithSecrets, wrapAnew } from './rewrap.js';
+export { OrganisationUnknown } from './errors.js';

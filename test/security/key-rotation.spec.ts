@@ -1,0 +1,68 @@
+import { masterKeysInUse, resealOrganisation, wrapAnew } from '@trunkline/custody';
+import { connectionAs } from '@trunkline/storage';
+import { localKeyWrapper, parseMasterKeys } from '@trunkline/vault';
+import { Pool } from 'pg';
+import { newMasterKeys, vaultOf, type Council } from '../support/council.js';
+import { councilEvent } from '../support/service-requests.js';
+import { System } from '../support/system.js';
+
+jest.setTimeout(90_000);
+
+describe('keys change while everything runs', () => {
+  const [first, second] = [newMasterKeys(), newMasterKeys().replace('test-1', 'test-2')];
+  const wrapperOf = (...keys: readonly string[]) => localKeyWrapper(parseMasterKeys(keys.join(',')));
+  let system: System;
+  let council: Council;
+  let custody: Pool;
+
+  beforeAll(async () => {
+    // As an operator prepares it: every process knows both keys.
+    system = await System.start({ masterKeys: `${first},${second}` });
+    council = await system.seed();
+    custody = new Pool(connectionAs('app_custody', system.database.url));
+  });
+  afterAll(async () => {
+    await custody?.end();
+    await system?.end();
+  });
+
+  it('wraps and seals anew, again and again, under load: no call fails, and the old key can go', async () => {
+    const client = system.client(council);
+    const runs = new Set<string>();
+    let tests = 0;
+    let isOver = false;
+    const publishing = (async () => {
+      for (let batch = 0; !isOver; batch += 1) for (const run of (await client.publishSurely([councilEvent(`a-${batch}`), councilEvent(`b-${batch}`)])).values()) runs.add(run);
+    })();
+    const testing = (async () => {
+      for (; !isOver; tests += 1) {
+        const answer = await client.ask('POST', `/api/integrations/${council.integrations.salesforce}/test`);
+        expect({ status: answer.status, text: answer.text }).toMatchObject({ status: 200, text: expect.stringContaining('"ok":true') });
+      }
+    })();
+    for (let round = 0; round < 4; round += 1) {
+      await wrapAnew(custody, round % 2 === 0 ? wrapperOf(second, first) : wrapperOf(first, second));
+      await resealOrganisation(system.database.databases, vaultOf(system.database.databases, `${second},${first}`), council.organisationId);
+    }
+    const { total, seen } = await wrapAnew(custody, wrapperOf(second, first));
+    isOver = true;
+    await Promise.all([publishing, testing]);
+    await system.untilState(runs, 'done');
+
+    expect({ total, seen }).toEqual({ total: 5, seen: 5 });
+    expect(tests).toBeGreaterThan(4);
+    const failed = await system.reader.query(`select step_id, outcome, code from attempts where outcome <> 'ok'`);
+    expect(failed).toEqual([]);
+    expect([...(await masterKeysInUse(custody, wrapperOf(second)))]).toEqual([['test-2', 5]]);
+    const [row] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [council.integrations.techone]);
+    const afterwards = vaultOf(system.database.databases, second);
+    expect(JSON.parse(String(await afterwards.open(row?.credentials ?? Buffer.alloc(0), { table: 'integrations', organisationId: council.organisationId, row: council.integrations.techone, field: 'credentials' })))).toMatchObject({ client_id: 'client' });
+  });
+
+  it('shows the custody role wrapped keys and nothing else', async () => {
+    const { rows } = await custody.query<{ table: string }>(`select distinct table_name as table from information_schema.column_privileges where grantee = 'app_custody'`);
+    expect(rows).toEqual([{ table: 'data_keys' }]);
+    await expect(custody.query('select * from integrations')).rejects.toThrow('permission denied');
+    await expect(custody.query('delete from data_keys')).rejects.toThrow('permission denied');
+  });
+});

@@ -1,0 +1,87 @@
+import { offboard } from '@trunkline/custody';
+import { connectionAs, placeOfCredentials } from '@trunkline/storage';
+import { tenantTables } from '@trunkline/storage/testing';
+import { Client, Pool } from 'pg';
+import { vaultOf, type Council } from '../support/council.js';
+import { councilEvent } from '../support/service-requests.js';
+import { System } from '../support/system.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(90_000);
+
+describe('an organisation leaves', () => {
+  let system: System;
+  let leaving: Council;
+  let staying: Council;
+
+  beforeAll(async () => {
+    system = await System.start();
+    leaving = await system.seed({ name: 'Harbour City Council' });
+    staying = await system.seed({ name: 'Hill Shire' });
+  });
+  afterAll(() => system?.end());
+
+  const rowsOf = async (organisationId: string): Promise<Readonly<Record<string, number>>> => {
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    try {
+      const counts: [string, number][] = [];
+      for (const { table, column } of [...(await tenantTables(owner)), ...['api_key_index', 'due_work'].map((name) => ({ table: name, column: 'organisation_id' }))]) {
+        const { rows } = await owner.query<{ count: number }>(`select count(*)::int as count from ${table} where ${column} = $1`, [organisationId]);
+        counts.push([table, rows[0]?.count ?? 0]);
+      }
+      return Object.fromEntries(counts.filter(([, count]) => count > 0));
+    } finally {
+      await owner.end();
+    }
+  };
+
+  it('at once nobody opens its credentials, and in the end nothing of it is left; nobody else notices', async () => {
+    const [client, neighbour] = [system.client(leaving), system.client(staying)];
+    await system.untilState((await client.publishSurely([councilEvent('before-1'), councilEvent('before-2')])).values(), 'done');
+    const kept = await neighbour.publishSurely([councilEvent('kept-1')]);
+    await system.untilState(kept.values(), 'done');
+    // Held work and a dead letter are part of what must go.
+    await client.ask('POST', `/api/integrations/${leaving.integrations.techone}/pause`);
+    await client.publishSurely([councilEvent('held-1'), councilEvent('held-2')]);
+    await until('held steps', async () => ((await system.reader.query('select from due_work where organisation_id = $1', [leaving.organisationId])).length > 0 ? true : undefined));
+    const before = await rowsOf(leaving.organisationId);
+    expect(Object.keys(before)).toEqual(expect.arrayContaining(['runs', 'run_events', 'attempts', 'integrations', 'data_keys', 'api_keys', 'api_key_index', 'chain_versions', 'due_work']));
+    const [sealed] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [leaving.integrations.genesys]);
+
+    const progress: string[] = [];
+    const report = await offboard(system.database.databases, leaving.organisationId, ({ table }) => progress.push(table));
+    expect(report.deleted).toMatchObject({ runs: 4, run_events: 4, integrations: 3 });
+    expect(progress).toContain('attempts');
+    expect(await rowsOf(leaving.organisationId)).toEqual({});
+    await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(leaving.organisationId, leaving.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_unknown' });
+    await expect(offboard(system.database.databases, leaving.organisationId)).rejects.toMatchObject({ code: 'custody.organisation_unknown' });
+
+    await system.untilState((await neighbour.publishSurely([councilEvent('after-1')])).values(), 'done');
+    expect((await rowsOf(staying.organisationId))['runs']).toBe(2);
+  });
+
+  it('ended in the middle it has destroyed the keys already, and goes on when started again', async () => {
+    const council = await system.seed({ name: 'Third Council' });
+    await system.untilState((await system.client(council).publishSurely([councilEvent('third-1')])).values(), 'done');
+    const [sealed] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [council.integrations.genesys]);
+    await expect(offboard(system.database.databases, council.organisationId, () => { throw new Error('ended here'); })).rejects.toThrow('ended here');
+    await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(council.organisationId, council.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_destroyed' });
+    await offboard(system.database.databases, council.organisationId);
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('leaves no table out', async () => {
+    const council = await system.seed({ name: 'Fourth Council' });
+    const pool = new Pool(connectionAs('app_system', system.database.url));
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    const named: string[] = [];
+    const watched = { ...system.database.databases, system: pool };
+    const { deleted } = await offboard(watched, council.organisationId, ({ table }) => named.push(table));
+    const cascading = ['organisations', 'chain_versions'];
+    expect((await tenantTables(owner)).map(({ table }) => table).filter((table) => !cascading.includes(table) && !(table in deleted))).toEqual([]);
+    await owner.end();
+    await pool.end();
+  });
+});
