@@ -22,6 +22,7 @@ try {
   if (only.length === 0) {
     runCheck('typecheck', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(root, 'tsconfig.json')]);
     runCheck('lint and boundaries', [join(root, 'tools', 'lint.mjs')]);
+    if (process.env.CI) runCheck('advisories', [join(root, 'tools', 'advisories.mjs')]);
   }
   const services = await startServices();
   const report = await runJest(services);
