@@ -8,12 +8,12 @@ export function residentMiB(pid: number): number {
 }
 
 /**
- * Memory of a database server and its processes in MiB that belongs to them alone.
+ * Memory in MiB that belongs to one process of a database server alone: the mean of all, for their number follows the number of connections.
  * Its shared buffers are left out: each process counts the pages it has touched, so their sum rises until all are touched and says nothing.
  */
 export function ownMemoryOfDatabaseMiB(postmaster: number): number {
   const pids = [postmaster, ...childrenOf(postmaster)];
-  return pids.reduce((sum, pid) => sum + field(pid, 'RssAnon'), 0) / kibibytesPerMebibyte;
+  return pids.reduce((sum, pid) => sum + field(pid, 'RssAnon'), 0) / kibibytesPerMebibyte / pids.length;
 }
 
 export function childrenOf(parent: number): readonly number[] {

@@ -3,6 +3,7 @@ import { say } from '../client/output.js';
 import type { LedgerView } from './ledger-view.js';
 import { whenDatabaseAnswers } from './patience.js';
 import { runLine } from './run-line.js';
+import { SeenOnce } from './seen-once.js';
 
 const lookEveryMs = 250;
 const tellHeldEveryMs = 10_000;
@@ -11,12 +12,13 @@ const tellHeldEveryMs = 10_000;
 export async function drawRuns(view: LedgerView, signal: AbortSignal): Promise<void> {
   let since = new Date();
   let toldAtMs = performance.now();
-  const drawn = new Set<string>();
+  const drawn = new SeenOnce();
   while (!signal.aborted) {
-    const finished = await whenDatabaseAnswers(() => view.finishedSince(new Date(since.getTime() - 2 * lookEveryMs)), signal);
+    const from = new Date(since.getTime() - 2 * lookEveryMs);
+    drawn.forgetBefore(from.getTime());
+    const finished = await whenDatabaseAnswers(() => view.finishedSince(from), signal);
     for (const run of finished) {
-      if (drawn.has(run.eventId)) continue;
-      drawn.add(run.eventId);
+      if (!drawn.isNew(run.eventId, run.finishedAt.getTime())) continue;
       if (run.finishedAt > since) since = run.finishedAt;
       say(runLine(run));
     }
