@@ -3,11 +3,12 @@ import { describeWithLocalKafka, isKafkaRequest } from '@trunkline/local-service
 import { createEventLog } from '../../event-log.js';
 import type { EventLog, LogRecord } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
-import { createKafkaDriver } from './kafka-driver.js';
+import { createKafkaDriver, type KafkaClientName } from './kafka-driver.js';
 
 jest.setTimeout(120_000);
 
 const isFetch = isKafkaRequest(1);
+const clients: readonly KafkaClientName[] = ['kafkajs', 'platformatic'];
 
 describeWithLocalKafka('a Kafka consumer in trouble', () => {
   let broker: BrokerUnderTest;
@@ -33,8 +34,18 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
     expect(health()).toEqual({ ready: true });
   });
 
-  it('is unready when its fetches stall, and is replaced because the broker answers others', async () => {
-    const { log, topic, seen, health, crashes } = await consuming({ stallAfterMs: 1_500 });
+  it('goes on after a response that @platformatic/kafka cannot read, with the same member', async () => {
+    const { log, topic, seen, health, crashes } = await consuming({ client: 'platformatic', stallAfterMs: 30_000 });
+    await log.append(topic, [record('before')]);
+    await until(() => seen.has('before'));
+    await broker.proxy.failNextResponse('truncate', isFetch);
+    await log.append(topic, [record('after')]);
+    await until(() => seen.has('after'));
+    expect({ health: health(), crashes }).toEqual({ health: { ready: true }, crashes: [] });
+  });
+
+  it.each(clients)('of %s is unready when its fetches stall, and is replaced because the broker answers others', async (client) => {
+    const { log, topic, seen, health, crashes } = await consuming({ client, stallAfterMs: 1_500 });
     await log.append(topic, [record('before')]);
     await until(() => seen.has('before'));
     await broker.proxy.failNextResponse('silence', isFetch);
@@ -45,8 +56,8 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
     await until(() => health().ready);
   });
 
-  it('loses nothing that was acknowledged when the broker is killed under load, twice', async () => {
-    const { log, topic, seen } = await consuming({ stallAfterMs: 15_000 });
+  it.each(clients)('of %s loses nothing that was acknowledged when the broker is killed under load, twice', async (client) => {
+    const { log, topic, seen } = await consuming({ client, stallAfterMs: 15_000 });
     const acknowledged: string[] = [];
     let isEnding = false;
     const produce = async (worker: number): Promise<void> => {
@@ -78,9 +89,9 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
 
   let count = 0;
 
-  async function consuming({ stallAfterMs }: { readonly stallAfterMs: number }) {
+  async function consuming({ client = 'kafkajs', stallAfterMs }: { readonly client?: KafkaClientName; readonly stallAfterMs: number }) {
     const topic = `crash-${(count += 1)}`;
-    const driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 2_000, sessionTimeoutMs: 10_000, stallAfterMs });
+    const driver = createKafkaDriver({ client, brokers: broker.brokers, appendTimeoutMs: 2_000, sessionTimeoutMs: 10_000, stallAfterMs });
     const crashes: string[] = [];
     const log = createEventLog({
       ...driver,

@@ -3,7 +3,9 @@ import { Kafka, Partitioners, logLevel } from 'kafkajs';
 import type { LogDriver } from '../../driver.js';
 import type { LogRecord, StoredRecord } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
-import { createKafkaDriver } from './kafka-driver.js';
+import { createKafkaDriver, type KafkaClientName } from './kafka-driver.js';
+
+const clients: readonly KafkaClientName[] = ['kafkajs', 'platformatic'];
 
 jest.setTimeout(60_000);
 
@@ -20,18 +22,19 @@ describeWithLocalKafka('when the answer to a produce request is lost after the b
     broker = await startBrokerUnderTest();
   });
 
-  beforeEach(async () => {
+  async function open(client: KafkaClientName): Promise<void> {
     topic = `t-${(topics += 1)}`;
-    driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 10_000 });
+    driver = createKafkaDriver({ client, brokers: broker.brokers, appendTimeoutMs: 10_000 });
     await driver.ensureTopics([{ name: topic, partitions: 1, retentionMs: 3_600_000 }]);
     // Connects, so that the next produce request is the one meant.
     await driver.append(topic, [record('first')]);
-  });
+  }
 
   afterEach(() => driver.close());
   afterAll(() => broker.stop());
 
-  it('a lane keeps every acknowledged record, once and in order', async () => {
+  it.each(clients)('a lane of %s keeps every acknowledged record, once and in order', async (client) => {
+    await open(client);
     const happened = broker.proxy.failNextResponse('drop', isProduce);
     const appends = ['A', 'B', 'C', 'D', 'E'].map((value) => driver.append(topic, [record(value)]));
     const positions = (await Promise.all(appends)).flat();
@@ -41,9 +44,10 @@ describeWithLocalKafka('when the answer to a produce request is lost after the b
     expect(positions.map(({ offset }) => offset)).toEqual([1n, 2n, 3n, 4n, 5n]);
   });
 
-  it('a lane whose send was given up on resends with a new session and loses nothing that follows', async () => {
+  it.each(clients)('a lane of %s whose send was given up on resends with a new session and loses nothing that follows', async (client) => {
+    await open(client);
     await driver.close();
-    driver = createKafkaDriver({ brokers: broker.brokers, appendTimeoutMs: 1_000 });
+    driver = createKafkaDriver({ client, brokers: broker.brokers, appendTimeoutMs: 1_000 });
     await driver.append(topic, [record('second')]);
     broker.proxy.pause();
     await expect(driver.append(topic, [record('A')])).rejects.toMatchObject({ code: 'event_log.unavailable' });
@@ -55,7 +59,8 @@ describeWithLocalKafka('when the answer to a produce request is lost after the b
   });
 
   /** Why lanes exist. The day this fails, kafkajs has been corrected and one shared producer will do. */
-  it('one idempotent producer with concurrent sends acknowledges records that are not in the log', async () => {
+  it('one idempotent producer of kafkajs with concurrent sends acknowledges records that are not in the log', async () => {
+    await open('kafkajs');
     const kafka = new Kafka({ brokers: [...broker.brokers], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 50, retries: 50, maxRetryTime: 500 } });
     const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
     await producer.connect();

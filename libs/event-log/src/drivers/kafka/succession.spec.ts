@@ -3,17 +3,19 @@ import { describeWithLocalKafka } from '@trunkline/local-services';
 import { createEventLog } from '../../event-log.js';
 import type { Consumption, EventLog } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
-import { createKafkaDriver } from './kafka-driver.js';
+import { createKafkaDriver, type KafkaClientName } from './kafka-driver.js';
+
+const clients: readonly KafkaClientName[] = ['kafkajs', 'platformatic'];
 
 jest.setTimeout(60_000);
 
-describeWithLocalKafka('a group whose list of topics changes', () => {
+describeWithLocalKafka('a group whose list of topics changes', () => describe.each(clients)('on %s', (client) => {
   let broker: BrokerUnderTest;
   let log: EventLog;
 
   beforeAll(async () => {
     broker = await startBrokerUnderTest();
-    log = createEventLog(createKafkaDriver({ brokers: broker.brokers, sessionTimeoutMs: 2_000, heartbeatIntervalMs: 100 }));
+    log = createEventLog(createKafkaDriver({ client, brokers: broker.brokers, sessionTimeoutMs: 2_000, heartbeatIntervalMs: 100 }));
     await log.ensureTopics(['a', 'b'].map((name) => ({ name, partitions: 2, retentionMs: 3_600_000 })));
   });
 
@@ -60,7 +62,7 @@ describeWithLocalKafka('a group whose list of topics changes', () => {
       return Promise.resolve(records.map(() => ({ kind: 'done' as const })));
     } });
   }
-});
+}));
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (const deadline = performance.now() + 20_000; !(await condition()); await sleep(20)) {
