@@ -47,6 +47,14 @@ export class Budget {
     return { kind: 'granted', atMs };
   }
 
+  /**
+   * A call that was granted at `grantedAtMs` is over. It reached the provider some time in between, so from here on it counts as made now:
+   * counted by the grant alone, calls held up on their way would meet those of the next window there.
+   */
+  ended(cost: number, grantedAtMs: number, nowMs: number): void {
+    for (const window of this.windows) window.move(cost, grantedAtMs, nowMs);
+  }
+
   /** The provider says how much is left: what others used of the same limit counts here too, until the provider's own window ends. */
   note(remaining: number, resetMs: number, nowMs: number): void {
     for (const window of this.windows) {
@@ -126,6 +134,16 @@ class SlidingWindow {
     if (calls <= 0) return;
     const slice = Math.floor(atMs / this.sliceMs);
     this.counts.set(slice, (this.counts.get(slice) ?? 0) + calls);
+  }
+
+  /** A count that has left meanwhile comes back. */
+  move(calls: number, fromMs: number, toMs: number): void {
+    const [from, to] = [Math.floor(fromMs / this.sliceMs), Math.floor(toMs / this.sliceMs)];
+    if (to <= from) return;
+    const left = (this.counts.get(from) ?? 0) - calls;
+    if (left > 0) this.counts.set(from, left);
+    else this.counts.delete(from);
+    this.count(calls, toMs);
   }
 
   /** Evenly over a stretch of time. */

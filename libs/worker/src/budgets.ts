@@ -68,6 +68,11 @@ export class Budgets {
     return reservation;
   }
 
+  /** What was reserved has been used, or will not be: it counts until a window after now. */
+  ended(integration: Integration, cost: number, grantedAtMs: number): void {
+    this.held.get(integration.id)?.budget.ended(cost, grantedAtMs, this.nowMs());
+  }
+
   /** A place among the calls that may run at once; null when none gets free in time. */
   async place(integration: Integration, maxWaitMs: number): Promise<(() => void) | null> {
     return (await this.of(integration)).places.take(maxWaitMs);

@@ -30,7 +30,13 @@ export class Caller {
     if (release === null) return this.refuse(integration, nowMs() + 1_000, 'budget.concurrent', 'as many calls as allowed are running', 'throttled');
     try {
       const reservation = await budgets.reserve(integration, calls, maxWaitMs);
-      if (reservation.kind === 'granted') return { kind: 'admitted', waitMs: Math.max(0, reservation.atMs - nowMs()), release };
+      if (reservation.kind === 'granted') {
+        const end = (): void => {
+          release();
+          budgets.ended(integration, calls, reservation.atMs);
+        };
+        return { kind: 'admitted', waitMs: Math.max(0, reservation.atMs - nowMs()), release: end };
+      }
       release();
       return this.refuse(integration, reservation.untilMs, reservation.because, 'the limit of calls is used up', 'throttled');
     } catch (error) {
