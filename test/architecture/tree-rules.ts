@@ -82,7 +82,7 @@ export const treeRules: readonly TreeRule[] = [
 /** Everything wrong below `root`; `leaveOut` are folders from the root. */
 export function checkTree(root: string, leaveOut: readonly string[] = []): readonly Problem[] {
   const files = filesBelow(root, root, leaveOut);
-  return [...files.flatMap(checkFile), ...deadLinks(root, files), ...withoutReadme(root)];
+  return [...files.flatMap(checkFile), ...deadLinks(root, files), ...withoutReadme(root), ...failpointProblems(files)];
 }
 
 export function checkFile(file: TextFile): readonly Problem[] {
@@ -129,4 +129,40 @@ function inSpecs(find: TreeRule['find']): TreeRule['find'] {
 
 function isSource(path: string): boolean {
   return /(?:^|\/)(?:apps|libs)\/.*\.(?:ts|tsx|mjs)$/.test(path);
+}
+
+const registry = 'libs/failpoints/src/names.ts';
+const namePattern = /^\s+'([a-zA-Z.]+)':/;
+const callPattern = /\bfailpoint\(\s*([^)]*)\)/g;
+const rowPattern = /\bpoint: '([a-zA-Z.]+)'/g;
+
+interface Named {
+  readonly name: string;
+  readonly at: string;
+}
+
+/** A failpoint is worth something only if a process dies there in a test: names, places in the code and rows of the matrix agree. */
+function failpointProblems(files: readonly TextFile[]): readonly Problem[] {
+  const names = files.filter(({ path }) => path === registry).flatMap(({ path, lines }) => lines.flatMap((line, index) => named(namePattern.exec(line)?.[1], `${path}:${index + 1}`)));
+  const code = files.filter(({ path }) => /^(?:apps|libs)\/[^/]+\/src\/.*\.ts$/.test(path) && !path.endsWith('.spec.ts') && !path.startsWith('libs/failpoints/'));
+  const calls = matchesIn(code, callPattern);
+  const places = Map.groupBy(calls.filter(({ name }) => isLiteral(name)), ({ name }) => name.slice(1, -1));
+  const rows = new Set(matchesIn(files.filter(({ path }) => /^test\/failpoints\/[\w-]+\.ts$/.test(path)), rowPattern).map(({ name }) => name));
+  return [
+    ...names.filter(({ name }) => places.get(name)?.length !== 1).map(({ name, at }) => ({ rule: 'failpoint-place', at, says: `${name} stands at ${places.get(name)?.length ?? 0} places in the code; it is one place` })),
+    ...calls.filter(({ name }) => !isLiteral(name) || !names.some((known) => `'${known.name}'` === name)).map(({ name, at }) => ({ rule: 'failpoint-place', at, says: `${name} is no name out of ${registry}, written out` })),
+    ...names.filter(({ name }) => !rows.has(name)).map(({ name, at }) => ({ rule: 'failpoint-tested', at, says: `no row of test/failpoints kills a process at ${name}` })),
+  ];
+}
+
+function named(name: string | undefined, at: string): Named[] {
+  return name === undefined ? [] : [{ name, at }];
+}
+
+function isLiteral(argument: string): boolean {
+  return /^'[^']*'$/.test(argument);
+}
+
+function matchesIn(files: readonly TextFile[], pattern: RegExp): readonly Named[] {
+  return files.flatMap(({ path, lines }) => lines.flatMap((line, index) => [...line.matchAll(pattern)].flatMap(([, name]) => named(name, `${path}:${index + 1}`))));
 }
