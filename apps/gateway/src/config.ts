@@ -1,7 +1,15 @@
-import { type Config, eventLogSchema, integer, optional, outboundSchema, port, readConfig, text } from '@trunkline/service';
+import { type Config, eventLogSchema, integer, list, optional, outboundSchema, port, readConfig, type Setting, text } from '@trunkline/service';
+
+/** Who may come in, and how often. */
+const accessSchema = {
+  publicUrl: optional(publicAddress('PUBLIC_URL', 'where browsers reach the gateway, as https://trunkline.example.org'), null),
+  trustedProxies: optional(list('TRUSTED_PROXIES', 'addresses or ranges of proxies whose X-Forwarded-For is believed', /^[0-9a-f.:]+(?:\/\d{1,3})?$/i), []),
+  strangerRequestsPerMinute: optional(integer('STRANGER_REQUESTS_PER_MINUTE', 'requests without a credential, per address', { min: 1 }), 600),
+};
 
 /** Every variable the gateway reads. */
 export const gatewaySchema = {
+  ...accessSchema,
   host: optional(text('HOST', 'address to listen on'), '127.0.0.1'),
   port: optional(port('PORT', 'port of the HTTP API; 0: any free one'), 3000),
   opsHost: optional(text('OPS_HOST', 'address of the operations port'), '127.0.0.1'),
@@ -11,8 +19,22 @@ export const gatewaySchema = {
   answerWithinMs: optional(integer('ANSWER_WITHIN_MS', 'how long a publisher waits for 202 or 503', { min: 100, max: 60_000 }), 2_000),
 };
 
+/** Session cookies leave over https only; plain http is for a developer's own machine. */
+function publicAddress(variable: string, purpose: string): Setting<string> {
+  return {
+    variable,
+    purpose,
+    parse: (given) => {
+      const url = URL.canParse(given) ? new URL(given) : null;
+      const isLocal = url !== null && url.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+      if (url === null || !(url.protocol === 'https:' || isLocal) || url.pathname !== '/' || url.search !== '') throw new Error('must be an https address without a path (http only for localhost)');
+      return url.origin;
+    },
+  };
+}
+
 /** Master keys are read by the vault: TRUNKLINE_MASTER_KEYS or TRUNKLINE_MASTER_KEYS_FILE. */
-export type GatewayConfig = Config<typeof gatewaySchema>;
+export type GatewayConfig = Omit<Config<typeof gatewaySchema>, keyof typeof accessSchema> & Partial<Config<typeof accessSchema>>;
 
 export function readGatewayConfig(environment: Readonly<Record<string, string | undefined>> = process.env): GatewayConfig {
   return readConfig(gatewaySchema, environment);

@@ -1,8 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { type ActionCatalogue, actionCatalogue } from '@trunkline/connectors';
 import type { EventLog } from '@trunkline/event-log';
-import type { Identity } from '@trunkline/identity';
 import type { Databases } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { checkExpressions } from './control/chains/check-expressions.js';
@@ -16,11 +14,17 @@ import { IntegrationsController } from './control/integrations/integrations.cont
 import { IntegrationsService } from './control/integrations/integrations.service.js';
 import type { LedgerVerbs } from '@trunkline/ledger';
 import { RunsController } from './control/runs/runs.controller.js';
-import { consumerGroups as consumerGroupsToken, eventLog as eventLogToken, ledgerVerbs } from './control/tokens.js';
+import { consumerGroups as consumerGroupsToken, controlPlane as controlPlaneToken, eventLog as eventLogToken, ledgerVerbs } from './control/tokens.js';
 import { TopicsController } from './control/topics/topics.controller.js';
 import { DocumentsController } from './documents/documents.controller.js';
 import { OpenApi } from './documents/open-api.js';
-import { ApiKeyGuard, identity as identityToken } from './edge/api-key.guard.js';
+import { type AccessWiring, accessProviders } from './edge/access-wiring.js';
+import { RequestLimits } from './edge/request-limits.js';
+import { EntryController } from './people/entry.controller.js';
+import { KeysController } from './people/keys.controller.js';
+import { OrganisationController } from './people/organisation.controller.js';
+import { PeopleController } from './people/people.controller.js';
+import { SessionController } from './people/session.controller.js';
 import { EventTypes } from './publish/event-types.js';
 import { EventsController } from './publish/events.controller.js';
 import type { OldBacklog } from './publish/old-backlog.js';
@@ -30,7 +34,7 @@ import { SharedAppends } from './publish/shared-appends.js';
 export interface GatewayWiring {
   readonly databases: Pick<Databases, 'tenant'>;
   readonly eventLog: EventLog;
-  readonly identity: Pick<Identity, 'verifyApiKey'>;
+  readonly access: AccessWiring;
   readonly plane: ControlPlane;
   readonly vault: Vault;
   readonly verbs: LedgerVerbs;
@@ -46,15 +50,16 @@ const appendLimits = { appendRecords: 500, waitingBytes: 64 * 1024 * 1024, silen
 @Module({})
 export class GatewayModule {
   static over(wiring: GatewayWiring): DynamicModule {
-    const { databases, eventLog, identity, plane, vault, verbs, catalogue = actionCatalogue } = wiring;
+    const { databases, eventLog, access, plane, vault, verbs, catalogue = actionCatalogue } = wiring;
     const types = new EventTypes(databases);
+    const limits = new RequestLimits(access.limiter, access.strangerRequestsPerMinute);
     return {
       module: GatewayModule,
-      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, DocumentsController],
+      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, EntryController, DocumentsController],
       providers: [
-        { provide: APP_GUARD, useClass: ApiKeyGuard },
+        ...accessProviders(access, limits),
         OpenApi,
-        { provide: identityToken, useValue: identity },
+        { provide: controlPlaneToken, useValue: plane },
         { provide: eventLogToken, useValue: eventLog },
         { provide: consumerGroupsToken, useValue: wiring.consumerGroups },
         { provide: ledgerVerbs, useValue: verbs },

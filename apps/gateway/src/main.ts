@@ -3,6 +3,6 @@ import { readGatewayConfig } from './config.js';
 import { startGateway } from './start-gateway.js';
 
 await runService(async () => {
-  const gateway = await startGateway(readGatewayConfig());
+  const gateway = await startGateway(readGatewayConfig(), { announce: (text) => process.stderr.write(text) });
   return { stop: () => gateway.close() };
 });

@@ -1,7 +1,7 @@
 import { actionCatalogue } from '@trunkline/connectors';
 import { providerFamilies } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
-import { createIdentity } from '@trunkline/identity';
+import { createIdentity, createPeople, createRateLimiter } from '@trunkline/identity';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { type Dependency, openEventLog, openOutbound, startOps } from '@trunkline/service';
 import { type Databases, openDatabases, openVault } from '@trunkline/storage';
@@ -13,6 +13,9 @@ import { checkOver } from './control/integrations/check-connection.js';
 import { Connections } from './edge/connections.js';
 import { PortTaken } from './edge/errors.js';
 import { createGatewayApplication } from './gateway.js';
+import type { EffectListener } from './edge/effect.interceptor.js';
+import { offerSetup } from './people/offer-setup.js';
+import { Upkeep } from './people/upkeep.js';
 import { OldBacklog } from './publish/old-backlog.js';
 import { TopicsReady } from './topics-ready.js';
 
@@ -23,6 +26,8 @@ const consumerGroups = [ledgerGroup, ...providerFamilies.map((family) => `worker
 const appendShare = 0.9;
 const closeWithinMs = 10_000;
 const backlogEveryMs = 30_000;
+const sweepEveryMs = 600_000;
+const offerRetryMs = 2_000;
 
 /** What a process that runs several services shares between them; what is given stays the giver's to close. */
 export interface GatewayParts {
@@ -31,6 +36,10 @@ export interface GatewayParts {
   readonly masterKeys?: MasterKeys;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
+  /** Told of every effect of an actor, before its answer leaves. */
+  readonly onEffect?: EffectListener;
+  /** Where the one-time set-up token is shown while there is no owner; without it none is made. */
+  readonly announce?: (text: string) => void;
 }
 
 export interface RunningGateway {
@@ -50,11 +59,13 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
+  const people = createPeople({ databases });
+  const limiter = createRateLimiter({ databases });
   const application = await createGatewayApplication(
     {
       databases,
       eventLog: log,
-      identity: createIdentity({ databases }),
+      access: { identity: createIdentity({ databases }), people, limiter, onEffect: parts.onEffect ?? (() => undefined), publicUrl: config.publicUrl ?? null, strangerRequestsPerMinute: config.strangerRequestsPerMinute ?? null, trustedProxies: config.trustedProxies ?? [] },
       plane,
       vault,
       verbs: createLedgerVerbs({ databases, catalogue: actionCatalogue }),
@@ -67,8 +78,12 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   );
   const connections = new Connections(application.getHttpServer());
   const endWatch = backlog.watch(backlogEveryMs);
+  const upkeep = new Upkeep((error) => logger.warn({ err: error }, 'upkeep failed; it is tried again'));
+  upkeep.every(sweepEveryMs, () => people.sweep());
+  upkeep.every(sweepEveryMs, () => limiter.sweep());
   const release = async (): Promise<void> => {
     endWatch();
+    await upkeep.stop();
     connections.end(closeWithinMs);
     await application.close();
     await topicsReady.stop();
@@ -83,8 +98,11 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
       await ops.close();
       throw error;
     });
+    const url = await application.getUrl();
+    const { announce } = parts;
+    if (announce !== undefined) upkeep.once(offerRetryMs, () => offerSetup(people, config.publicUrl ?? url, announce));
     return {
-      url: await application.getUrl(),
+      url,
       opsUrl: ops.url,
       close: async () => {
         ops.drain();

@@ -113,7 +113,7 @@ export function createIdentity({ databases, nowMs = Date.now, times: given = {} 
 
     rotateApiKey: async ({ organisationId, keyId, overlapMs, by }) => {
       const made = await inOrganisations(databases, [organisationId], async (client) => {
-        const { rows } = await client.query<{ name: string; scopes: string[]; expires_at: Date | null }>('select name, scopes, expires_at from api_keys where organisation_id = $1 and key_id = $2 and revoked_at is null for update', [organisationId, keyId]);
+        const { rows } = await client.query<{ name: string; scopes: string[]; expires_at: Date | null }>('select name, scopes, expires_at from api_keys where organisation_id = $1 and key_id = $2 and revoked_at is null and (expires_at is null or expires_at > now()) for update', [organisationId, keyId]);
         const old = rows[0];
         if (old === undefined) throw ApiKeyMissing.because(`rotating ${keyId}`);
         const fresh = await storeKey(client, { organisationId, name: old.name, scopes: old.scopes, expiresAt: old.expires_at ?? undefined, by }, keyId);

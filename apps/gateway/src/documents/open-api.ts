@@ -41,17 +41,32 @@ export function openApiOf(application: INestApplication): OpenAPIObject {
     .setDescription('Publish events, watch what becomes of them, and configure who is told. Every error is RFC 9457 problem details with a registered code and a way out.')
     .setVersion('1')
     .addSecurity('key', { type: 'http', scheme: 'bearer', description: 'API key `tl_…`, also taken from the header `x-api-key`.' })
+        .addSecurity('session', { type: 'apiKey', in: 'cookie', name: 'trunkline_session', description: 'Cookie of a signed-in person (`__Host-trunkline_session` over https). Everything but GET also needs the header `x-csrf-token`.' })
     .build();
   const document = SwaggerModule.createDocument(application, base, { operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}` });
   const schemas = { ...document.components?.schemas, Problem: problemSchema, CloudEvent: cloudEvent, Receipt: receipt };
   const full = { ...document, components: { ...document.components, schemas } } as unknown as OpenAPIObject;
   for (const path of Object.values(full.paths)) {
-    for (const operation of Object.values(path as Record<string, { responses?: Record<string, unknown>; security?: unknown }>)) {
-      if (operation.security === undefined || operation.responses === undefined) continue;
-      Object.assign(operation.responses, { 400: problem('The request is not valid.'), 401: problem('No API key, or one that is not accepted.'), 403: problem('The key lacks the scope.'), 503: problem('A part it depends on is away; repeat after Retry-After.') });
+    for (const operation of Object.values(path as Record<string, Operation>)) {
+      if (operation.responses === undefined) continue;
+      operation.security = securityOf(operation['x-permission']);
+      const needsNobody = operation['x-permission'] === 'nobody';
+      Object.assign(operation.responses, { 400: problem('The request is not valid.'), ...(needsNobody ? {} : { 401: problem('No API key or session, or one that is not accepted.'), 403: problem('The permission in `x-permission` is missing.') }), 429: problem('Too many requests; RateLimit and Retry-After say when there will be more.'), 503: problem('A part it depends on is away; repeat after Retry-After.') });
     }
   }
   return full;
+}
+
+interface Operation {
+  responses?: Record<string, unknown>;
+  security?: unknown;
+  readonly 'x-permission'?: string;
+}
+
+/** What the guard takes: a key or a session, a session alone, or nothing. */
+function securityOf(need: string | undefined): readonly Record<string, readonly string[]>[] {
+  if (need === 'nobody') return [];
+  return need === 'signed-in' ? [{ session: [] }] : [{ key: [] }, { session: [] }];
 }
 
 const receipt = { type: 'object', required: ['run_id', 'source', 'id'], properties: { run_id: { type: 'string', format: 'uuid' }, source: { type: 'string' }, id: { type: 'string' } } } as const;

@@ -14,8 +14,10 @@ export const HttpMalformed = defineError('request.malformed', { class: 'usage', 
 export const HeadersTooLarge = defineError('request.headers_too_large', { class: 'usage', http: 431, title: 'The request headers are too large', fix: 'Send fewer or shorter headers.' });
 export const RouteUnknown = defineError('request.route_unknown', { class: 'not-found', http: 404, title: 'There is nothing at this address', fix: 'See /api/docs for every path and method.' });
 export const NotFound = defineError('request.not_found', { class: 'not-found', http: 404, title: 'Not found', fix: 'Check the id; only things of the key\'s own organisation can be seen.' });
-export const KeyMissing = defineError('request.key_missing', { class: 'auth', http: 401, title: 'An API key is needed', fix: 'Send it as "Authorization: Bearer tl_…" or in the header x-api-key.' });
-export const ScopeMissing = defineError('request.scope_missing', { class: 'auth', http: 403, title: 'The API key may not do this', fix: 'Use a key with the scope that the detail names.' });
+export const KeyMissing = defineError('request.key_missing', { class: 'auth', http: 401, title: 'An API key or a session is needed', fix: 'Send a key as "Authorization: Bearer tl_…" or in the header x-api-key; people sign in with POST /api/session.' });
+export const ScopeMissing = defineError('request.scope_missing', { class: 'auth', http: 403, title: 'This is not allowed with these credentials', fix: 'Use a key with the scope, or ask for a role with the permission, that the detail names.' });
+export const PeopleOnly = defineError('request.people_only', { class: 'auth', http: 403, title: 'Only a person who is signed in can do this', fix: 'Sign in with POST /api/session and send its cookie instead of a key.' });
+export const ForgerySuspected = defineError('request.forgery_suspected', { class: 'auth', http: 403, title: 'The request may not come from our own pages', fix: 'Send the csrf_token of GET /api/session in the header x-csrf-token, from the same origin.' });
 export const TypesUnavailable = defineError('gateway.event_types_unavailable', { class: 'unavailable', http: 503, title: 'Event types cannot be looked up at the moment', fix: 'Repeat the request after the seconds that Retry-After gives; see /readyz on the operations port.' });
 export const NotDurable = defineError('gateway.not_durable', {
   class: 'unavailable',

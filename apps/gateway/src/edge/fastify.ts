@@ -22,8 +22,10 @@ const securityHeaders = {
 } as const;
 
 /** Fastify as the edge needs it: bodies arrive as bytes, are bounded, and are parsed as JSON only off the hot path. */
-export function edgeAdapter(reportBug: ReportBug): FastifyAdapter {
+export function edgeAdapter(reportBug: ReportBug, trustedProxies: readonly string[]): FastifyAdapter {
   const adapter = new FastifyAdapter({
+    // Anybody can send X-Forwarded-For; it says where a request came from only behind a proxy of ours.
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: eventLimits.bodyBytes,
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,

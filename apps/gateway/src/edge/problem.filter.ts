@@ -7,6 +7,8 @@ import { problemOf, registered } from './problem.js';
 export type ReportBug = (error: TrunklineError, requestId: string) => void;
 
 const retryAfterSeconds = 2;
+/** Facts of an error that leave with it. */
+const told = ['problems', 'plan', 'limit'] as const;
 
 /** Every error leaves as RFC 9457 problem details with a registered code; only what is ours is logged, and only there with its cause. */
 @Catch()
@@ -24,7 +26,8 @@ export function answerProblem(thrown: unknown, request: FastifyRequest, reply: F
   if (error.definition.class === 'bug') reportBug(error, String(request.id));
   const status = error.definition.http;
   if (status === 401) reply.header('www-authenticate', KeyMissing.matches(error) ? 'Bearer' : 'Bearer error="invalid_token"');
-  if (status === 503 || status === 429) reply.header('retry-after', String(retryAfterSeconds));
-  const listed = error.facts['problems'] === undefined ? {} : { problems: error.facts['problems'] };
+  const waitSeconds = error.facts['retryAfterSeconds'] ?? (status === 503 || status === 429 ? retryAfterSeconds : null);
+  if (waitSeconds !== null) reply.header('retry-after', String(waitSeconds));
+  const listed = Object.fromEntries(told.filter((name) => error.facts[name] !== undefined).map((name) => [name, error.facts[name]]));
   reply.code(status).header('content-type', 'application/problem+json; charset=utf-8').send(JSON.stringify({ ...problemOf(error), ...listed, request_id: String(request.id) }));
 }

@@ -1,7 +1,7 @@
 import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { arrivalOf, holderOf } from '../edge/key-holder.js';
+import { arrivalOf, holderOf } from '../edge/holder.js';
 import { Needs } from '../edge/needs.js';
 import { PublishService } from './publish.service.js';
 
@@ -24,7 +24,7 @@ export class EventsController {
   constructor(@Inject(PublishService) private readonly publishing: PublishService) {}
 
   @Post()
-  @Needs('publish')
+  @Needs('events:publish')
   @ApiOperation({
     summary: 'Publish one CloudEvent (structured or binary) or a batch',
     description: 'Answered once the events are durable. No Idempotency-Key is needed: a repeat of source and id gets the same receipt and does nothing twice. After 503 repeat the whole request.',

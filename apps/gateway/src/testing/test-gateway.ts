@@ -1,7 +1,9 @@
 import { type EventLog, createEventLog, createPostgresDriver } from '@trunkline/event-log';
 import { topics } from '@trunkline/contracts';
 import { actionCatalogue } from '@trunkline/connectors';
-import { type Identity, createIdentity } from '@trunkline/identity';
+import { type Identity, type People, createIdentity, createPeople, createRateLimiter } from '@trunkline/identity';
+import type { Effect } from '../edge/effect.interceptor.js';
+import type { AccessWiring } from '../edge/access-wiring.js';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { openVault } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
@@ -17,6 +19,9 @@ export interface TestGateway {
   readonly organisationId: string;
   readonly apiKey: string;
   readonly identity: Identity;
+  readonly people: People;
+  /** What actors did, in order. */
+  readonly effects: Effect[];
   /** Errors of ours that were logged; a spec expects none. */
   readonly bugs: unknown[];
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
@@ -33,17 +38,17 @@ export interface TestAnswer {
 }
 
 /** The real gateway over HTTP on real PostgreSQL, with one organisation and an admin key. */
-export async function startTestGateway(): Promise<TestGateway> {
+export async function startTestGateway(wishes: Partial<AccessWiring> = {}): Promise<TestGateway> {
   const database = await openTestDatabase();
   try {
-    return await startOver(database);
+    return await startOver(database, wishes);
   } catch (error) {
     await database.close();
     throw error;
   }
 }
 
-async function startOver(database: TestDatabase): Promise<TestGateway> {
+async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>): Promise<TestGateway> {
   const eventLog = createEventLog(createPostgresDriver({ pool: database.databases.log }));
   await eventLog.ensureTopics(topics);
   const identity = createIdentity({ databases: database.databases });
@@ -51,11 +56,15 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
   const newKey = async (scopes: readonly string[], owner = organisationId): Promise<string> => (await identity.createApiKey({ organisationId: owner, name: 'test', scopes })).apiKey;
   const apiKey = await newKey(['admin']);
   const bugs: unknown[] = [];
+  const effects: Effect[] = [];
+  const people = createPeople({ databases: database.databases });
+  const limiter = createRateLimiter({ databases: database.databases });
+  const access: AccessWiring = { identity, people, limiter, onEffect: (effect) => void effects.push(effect), publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
   const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, identity, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
+    { databases: database.databases, eventLog, access, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');
@@ -67,6 +76,8 @@ async function startOver(database: TestDatabase): Promise<TestGateway> {
     organisationId,
     apiKey,
     identity,
+    people,
+    effects,
     bugs,
     newKey,
     send: (method, path, body, headers = {}) => send(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),

@@ -1,5 +1,5 @@
-/** What an operation does to the world decides who may do it: reading shows, executing has an effect now, configuring decides about later effects. */
-export type PermissionKind = 'read' | 'execute' | 'configure';
+/** What an operation does to the world decides who may do it: reading shows what everybody of the organisation may see, inspecting what is not everybody's business, executing has an effect now, configuring decides about later effects. */
+export type PermissionKind = 'read' | 'inspect' | 'execute' | 'configure';
 
 interface Permission {
   readonly kind: PermissionKind;
@@ -25,11 +25,11 @@ export const permissions = {
   'integrations:import': { kind: 'execute', allows: 'import from a provider' },
   'chains:read': { kind: 'read', allows: 'see and check chains' },
   'chains:write': { kind: 'configure', allows: 'save a chain as a new version' },
-  'topics:read': { kind: 'configure', allows: 'see the figures of the whole platform' },
+  'topics:read': { kind: 'inspect', allows: 'see the figures of the whole platform' },
   'organisation:read': { kind: 'read', allows: 'see the organisation, its plan and its limits' },
-  'people:read': { kind: 'configure', allows: 'see members and invitations' },
+  'people:read': { kind: 'inspect', allows: 'see members and invitations' },
   'people:manage': { kind: 'configure', allows: 'invite, change and remove members' },
-  'keys:read': { kind: 'configure', allows: 'see API keys, never the keys themselves' },
+  'keys:read': { kind: 'inspect', allows: 'see API keys, never the keys themselves' },
   'keys:manage': { kind: 'configure', allows: 'create, rotate and revoke API keys' },
   'owners:manage': { kind: 'configure', allows: 'make and unmake owners' },
 } as const satisfies Readonly<Record<string, Permission>>;
@@ -40,6 +40,12 @@ export const permissionNames = Object.keys(permissions) as readonly PermissionNa
 
 export function isPermission(name: string): name is PermissionName {
   return Object.hasOwn(permissions, name);
+}
+
+/** Whether using it changes anything, here or at a provider. */
+export function isEffect(name: PermissionName): boolean {
+  const kind: PermissionKind = permissions[name].kind;
+  return kind === 'execute' || kind === 'configure';
 }
 
 export function permissionsOfKind(kind: PermissionKind): readonly PermissionName[] {

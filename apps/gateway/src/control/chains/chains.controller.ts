@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { PlannedStep } from '@trunkline/chain';
 import { EventInvalid, attributeProblem } from '@trunkline/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { entityTag } from '../entity-tag.js';
@@ -19,7 +19,7 @@ export class ChainsController {
   constructor(@Inject(ChainsService) private readonly chains: ChainsService) {}
 
   @Get(':eventType')
-  @Needs('read')
+  @Needs('chains:read')
   @ApiOperation({ summary: 'The chain of an event type in its newest version', description: 'Its ETag is what a PUT sends back in If-Match.' })
   async read(@Req() request: FastifyRequest, @Param('eventType') eventType: string, @Query() query: ChainQuery, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const chain = nameOf(request, eventType, query);
@@ -29,7 +29,7 @@ export class ChainsController {
   }
 
   @Put(':eventType')
-  @Needs('admin')
+  @Needs('chains:write')
   @ApiOperation({ summary: 'Check a chain and make it a new version', description: 'In force for events appended from `valid_from` on; runs already planned keep theirs.' })
   @ApiHeader({ name: 'if-match', required: false, description: 'ETag of the version this change is based on; needed unless there is none yet.' })
   @ApiHeader({ name: 'if-none-match', required: false, description: '`*`: only if there is no chain yet.' })
@@ -50,7 +50,7 @@ export class ChainsController {
 
   @Post(':eventType/check')
   @HttpCode(200)
-  @Needs('read')
+  @Needs('chains:read')
   @ApiOperation({ summary: 'Say what a PUT of this chain would refuse, without saving' })
   async check(@Req() request: FastifyRequest, @Param('eventType') eventType: string, @Query() query: ChainQuery, @Body() body: ChainBody): Promise<unknown> {
     const { steps, problems } = await this.chains.check(nameOf(request, eventType, query), body);

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, UsePi
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { NotFound } from '../../edge/errors.js';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import type { DeadLetter, DeadLetterDetail, LedgerVerbs } from '@trunkline/ledger';
@@ -19,7 +19,7 @@ export class DeadLettersController {
   constructor(@Inject(ledgerVerbs) private readonly verbs: LedgerVerbs) {}
 
   @Get()
-  @Needs('read')
+  @Needs('dead-letters:read')
   @ApiOperation({ summary: 'Dead letters, newest first' })
   async list(@Req() request: FastifyRequest, @Query() query: DeadLettersQuery): Promise<unknown> {
     const page = await this.verbs.listDeadLetters(holderOf(request).organisationId, { ...filterOf(query), isOpen: query.open ? true : undefined, limit: query.limit, after: query.after });
@@ -27,7 +27,7 @@ export class DeadLettersController {
   }
 
   @Get(':id')
-  @Needs('read')
+  @Needs('dead-letters:read')
   @ApiOperation({ summary: 'One dead letter with its original bytes (base64) and headers' })
   async show(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const letter = await this.verbs.showDeadLetter(holderOf(request).organisationId, checkedId(id, 'dead letter'));
@@ -37,7 +37,7 @@ export class DeadLettersController {
 
   @Post('redrive')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('dead-letters:redrive')
   @ApiOperation({ summary: 'Give dead-lettered steps another dispatch', description: 'Same run, same effect keys: repeating this request does nothing twice. With `dry_run` it only counts; `renumbered` is how many runs go to the end of the line of their subject.' })
   async redrive(@Req() request: FastifyRequest, @Body() body: RedriveBody): Promise<unknown> {
     const answer = await this.verbs.redrive(holderOf(request).organisationId, { ids: body.ids, filter: { ...filterOf(body), isOpen: true }, dryRun: body.dry_run, perSecond: body.per_second ?? null, force: body.force });

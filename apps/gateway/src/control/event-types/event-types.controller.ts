@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Req } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { builtInEventSchemas, builtInEventTypes, eventTopicOf } from '@trunkline/contracts';
 import type { FastifyRequest } from 'fastify';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { EventTypes } from '../../publish/event-types.js';
 
@@ -13,7 +13,7 @@ export class EventTypesController {
   constructor(@Inject(EventTypes) private readonly types: EventTypes) {}
 
   @Get()
-  @Needs('read')
+  @Needs('event-types:read')
   @ApiOperation({ summary: 'The event types this organisation may publish, each built-in one with the JSON Schema of its data' })
   async list(@Req() request: FastifyRequest): Promise<unknown> {
     const custom = await this.types.customTypesOf(holderOf(request).organisationId);

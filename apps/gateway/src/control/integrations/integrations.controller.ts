@@ -3,7 +3,7 @@ import { ApiHeader, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { Integration } from '@trunkline/storage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { NotFound } from '../../edge/errors.js';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { entityTag } from '../entity-tag.js';
@@ -27,14 +27,14 @@ export class IntegrationsController {
   ) {}
 
   @Get('templates')
-  @Needs('read')
+  @Needs('integrations:read')
   @ApiOperation({ summary: 'All provider templates: fields to fill in, actions with their inputs' })
   templates(): unknown {
     return { templates: this.integrations.templates() };
   }
 
   @Get('templates/:provider')
-  @Needs('read')
+  @Needs('integrations:read')
   @ApiOperation({ summary: 'One provider template' })
   template(@Param('provider') provider: string): unknown {
     const template = this.integrations.templateOf(provider);
@@ -43,7 +43,7 @@ export class IntegrationsController {
   }
 
   @Get('org/:org_id')
-  @Needs('read')
+  @Needs('integrations:read')
   @ApiOperation({ summary: "The organisation's integrations; credentials are masked" })
   async list(@Req() request: FastifyRequest, @Param('org_id') organisation: string): Promise<unknown> {
     const integrations = await this.integrations.list(ownOrganisation(request, organisation));
@@ -52,7 +52,7 @@ export class IntegrationsController {
 
   @Post('org/:org_id')
   @HttpCode(201)
-  @Needs('admin')
+  @Needs('integrations:write')
   @ApiOperation({ summary: 'Create an integration' })
   @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the integration the first one made.' })
   async create(@Req() request: FastifyRequest, @Param('org_id') organisation: string, @Body() body: NewIntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('idempotency-key') key?: string): Promise<unknown> {
@@ -63,21 +63,21 @@ export class IntegrationsController {
 
   @Post('process-queue')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('integrations:process-queue')
   @ApiOperation({ summary: 'Make every deferred or parked item of the organisation due now', description: 'Those parked as unknown or ambiguous excepted: a person settles them. Answers with counts.' })
   async processQueue(@Req() request: FastifyRequest): Promise<unknown> {
     return { counts: await this.verbs.processQueue(holderOf(request).organisationId) };
   }
 
   @Get(':id')
-  @Needs('read')
+  @Needs('integrations:read')
   @ApiOperation({ summary: 'One integration; credentials are masked' })
   async read(@Req() request: FastifyRequest, @Param('id') id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     return this.tagged(reply, await this.integrations.read(holderOf(request).organisationId, checkedId(id, 'integration')));
   }
 
   @Put(':id')
-  @Needs('admin')
+  @Needs('integrations:write')
   @ApiOperation({ summary: 'Update an integration; fields not sent stay as they are' })
   @ApiHeader({ name: 'if-match', required: true, description: 'ETag of what this change is based on.' })
   async update(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: IntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('if-match') ifMatch?: string): Promise<unknown> {
@@ -86,7 +86,7 @@ export class IntegrationsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @Needs('admin')
+  @Needs('integrations:write')
   @ApiOperation({ summary: 'Delete an integration that no chain uses any more' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
     await this.integrations.remove(holderOf(request).organisationId, checkedId(id, 'integration'));
@@ -94,7 +94,7 @@ export class IntegrationsController {
 
   @Post(':id/test')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('integrations:test')
   @ApiOperation({ summary: "Test the connection: really calls the provider's cheap checks" })
   async test(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { isGood, findings } = await this.integrations.test(holderOf(request).organisationId, checkedId(id, 'integration'));
@@ -103,7 +103,7 @@ export class IntegrationsController {
 
   @Post(':id/pause')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('integrations:hold')
   @ApiOperation({ summary: 'Hold the work of an integration; nothing is lost, its steps stay ready' })
   async pause(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
@@ -113,7 +113,7 @@ export class IntegrationsController {
 
   @Post(':id/resume')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('integrations:hold')
   @ApiOperation({ summary: 'Let the held work of an integration go on' })
   async resume(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);

@@ -2,7 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, R
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { NotFound } from '../../edge/errors.js';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
@@ -21,7 +21,7 @@ export class RunsController {
   constructor(@Inject(ledgerVerbs) private readonly verbs: LedgerVerbs) {}
 
   @Get()
-  @Needs('read')
+  @Needs('runs:read')
   @ApiOperation({ summary: 'Runs, newest first' })
   @ApiOkResponse({ description: '`{runs, next}`; `next` is null on the last page.' })
   async list(@Req() request: FastifyRequest, @Query() query: RunsQuery): Promise<unknown> {
@@ -39,7 +39,7 @@ export class RunsController {
   }
 
   @Get(':id')
-  @Needs('read')
+  @Needs('runs:read')
   @ApiOperation({ summary: 'One run with its timeline: event, steps, attempts, provider request ids, waits with reason and time' })
   async show(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const run = await this.verbs.showRun(holderOf(request).organisationId, checkedId(id, 'run'));
@@ -49,7 +49,7 @@ export class RunsController {
 
   @Post(':id/replay')
   @HttpCode(202)
-  @Needs('execute')
+  @Needs('runs:replay')
   @ApiOperation({ summary: 'Run the event again as a new, linked run', description: 'Same effect keys unless `new_effects`: a step already done takes its recorded result without calling.' })
   @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the run the first one made.' })
   async replay(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: ReplayBody, @Headers('idempotency-key') key?: string): Promise<unknown> {
@@ -66,7 +66,7 @@ export class RunsController {
 
   @Post(':id/cancel')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('runs:cancel')
   @ApiOperation({ summary: 'Cancel what has not been sent', description: 'Steps that may have written something already are listed in `possibly_written`.' })
   async cancel(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const answer = await this.verbs.cancel(holderOf(request).organisationId, checkedId(id, 'run'));
@@ -76,7 +76,7 @@ export class RunsController {
 
   @Post(':id/steps/:step/settle')
   @HttpCode(200)
-  @Needs('execute')
+  @Needs('runs:settle')
   @ApiOperation({ summary: 'Say whether a step parked as unknown or ambiguous has had its effect' })
   async settle(@Req() request: FastifyRequest, @Param('id') id: string, @Param('step') step: string, @Body() body: SettleBody): Promise<unknown> {
     const answer = body.outcome === 'done' ? { kind: 'done' as const, externalId: body.external_id ?? null } : { kind: 'not-done' as const };

@@ -5,7 +5,7 @@ import type { EventLog, PartitionLag } from '@trunkline/event-log';
 import { IsArray, IsOptional, IsString, MaxLength } from 'class-validator';
 import { Transform } from 'class-transformer';
 import type { FastifyRequest } from 'fastify';
-import { holderOf } from '../../edge/key-holder.js';
+import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { instant } from '../times.js';
@@ -32,7 +32,7 @@ export class TopicsController {
   ) {}
 
   @Get()
-  @Needs('admin')
+  @Needs('topics:read')
   @ApiOperation({ summary: 'Topics with their figures, and the lag of each consumer group', description: 'Figures of the whole platform, not of one organisation.' })
   async list(@Req() request: FastifyRequest, @Query() query: TopicsQuery): Promise<unknown> {
     holderOf(request);

@@ -1,0 +1,74 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, UsePipes } from '@nestjs/common';
+import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import type { Invitation, Member, People } from '@trunkline/identity';
+import type { FastifyRequest } from 'fastify';
+import { bodyCheck } from '../control/body-check.js';
+import { checkedId } from '../control/uuid.js';
+import { peopleToken } from '../edge/access.guard.js';
+import { holderOf } from '../edge/holder.js';
+import { Needs } from '../edge/needs.js';
+import { InvitationBody, RoleBody } from './people.dto.js';
+
+/** Who belongs to the organisation, and who is asked to. */
+@ApiTags('people')
+@ApiSecurity('key')
+@ApiSecurity('session')
+@Controller('api')
+@UsePipes(bodyCheck)
+export class PeopleController {
+  constructor(@Inject(peopleToken) private readonly people: People) {}
+
+  @Get('people')
+  @Needs('people:read')
+  @ApiOperation({ summary: 'The members of the organisation' })
+  async list(@Req() request: FastifyRequest): Promise<unknown> {
+    return { people: (await this.people.members.list(holderOf(request).organisationId)).map(memberView) };
+  }
+
+  @Put('people/:id')
+  @Needs('people:manage')
+  @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one.' })
+  async changeRole(@Req() request: FastifyRequest, @Param('id') id: string, @Body() { role }: RoleBody): Promise<unknown> {
+    return memberView(await this.people.members.changeRole(holderOf(request).actor, checkedId(id, 'member'), role));
+  }
+
+  @Delete('people/:id')
+  @HttpCode(204)
+  @Needs('people:manage')
+  @ApiOperation({ summary: 'Remove a member from the organisation' })
+  async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
+    await this.people.members.remove(holderOf(request).actor, checkedId(id, 'member'));
+  }
+
+  @Get('invitations')
+  @Needs('people:read')
+  @ApiOperation({ summary: 'Invitations that can still be accepted' })
+  async invitations(@Req() request: FastifyRequest): Promise<unknown> {
+    return { invitations: (await this.people.invitations.list(holderOf(request).organisationId)).map(invitationView) };
+  }
+
+  @Post('invitations')
+  @HttpCode(201)
+  @Needs('people:manage')
+  @ApiOperation({ summary: 'Invite somebody', description: 'The token is shown this once; give it to that person. It is good for seven days, for that address, once.' })
+  async invite(@Req() request: FastifyRequest, @Body() body: InvitationBody): Promise<unknown> {
+    const { invitation, token } = await this.people.invitations.invite(holderOf(request).actor, body);
+    return { ...invitationView(invitation), token };
+  }
+
+  @Delete('invitations/:id')
+  @HttpCode(204)
+  @Needs('people:manage')
+  @ApiOperation({ summary: 'Withdraw an invitation' })
+  async withdraw(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
+    await this.people.invitations.withdraw(holderOf(request).actor, checkedId(id, 'invitation'));
+  }
+}
+
+function memberView({ userId, email, name, role, createdAt }: Member): Record<string, unknown> {
+  return { id: userId, email, name, role, created_at: createdAt.toISOString() };
+}
+
+function invitationView({ id, email, role, invitedBy, createdAt, expiresAt }: Invitation): Record<string, unknown> {
+  return { id, email, role, invited_by: invitedBy, created_at: createdAt.toISOString(), expires_at: expiresAt.toISOString() };
+}

@@ -1,0 +1,77 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsEmail, IsOptional, IsString, IsUUID, MaxLength, MinLength } from 'class-validator';
+
+export class SignInBody {
+  @ApiProperty({ format: 'email' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(320)
+  email: string;
+
+  @ApiProperty({ writeOnly: true })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(1024)
+  password: string;
+}
+
+export class PasswordBody {
+  @ApiProperty({ writeOnly: true })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(1024)
+  current_password: string;
+
+  @ApiProperty({ writeOnly: true, description: '12 to 200 characters.' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(1024)
+  new_password: string;
+}
+
+export class OrganisationChoice {
+  @ApiProperty({ format: 'uuid' })
+  @IsUUID()
+  organisation_id: string;
+}
+
+class NewPerson {
+  @ApiProperty({ description: 'The token as it was shown.', writeOnly: true })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(300)
+  token: string;
+
+  @ApiProperty()
+  @IsString()
+  @MinLength(1)
+  @MaxLength(200)
+  name: string;
+
+  @ApiProperty({ writeOnly: true, description: '12 to 200 characters; of somebody who has an account already, the password of that account.' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(1024)
+  password: string;
+}
+
+export class AcceptBody extends NewPerson {}
+
+export class SetupBody extends NewPerson {
+  @ApiProperty({ format: 'email' })
+  @IsEmail()
+  @MaxLength(320)
+  email: string;
+
+  @ApiPropertyOptional({ description: 'Name of the organisation to make; or give organisation_id.' })
+  @IsOptional()
+  @IsString()
+  @MinLength(1)
+  @MaxLength(200)
+  organisation?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'An organisation that is there already.' })
+  @IsOptional()
+  @IsUUID()
+  organisation_id?: string;
+}
