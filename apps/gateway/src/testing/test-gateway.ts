@@ -24,10 +24,17 @@ export interface TestGateway {
   readonly effects: Effect[];
   /** Errors of ours that were logged; a spec expects none. */
   readonly bugs: unknown[];
-  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestAnswer>;
+  send(method: string, path: string, body?: unknown, headers?: SentHeaders): Promise<TestAnswer>;
   /** A key of the same or of another organisation. */
   newKey(scopes: readonly string[], organisationId?: string): Promise<string>;
   close(): Promise<void>;
+}
+
+/** Undefined: the header is left out, also one that would be sent otherwise. */
+export type SentHeaders = Readonly<Record<string, string | undefined>>;
+
+function present(headers: SentHeaders): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 export interface TestAnswer {
@@ -91,9 +98,9 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
   };
 }
 
-async function send(url: string, method: string, body: unknown, headers: Record<string, string>): Promise<TestAnswer> {
+async function send(url: string, method: string, body: unknown, headers: SentHeaders): Promise<TestAnswer> {
   const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
-  const answer = await fetch(url, { method, body: payload, headers: { ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers } });
+  const answer = await fetch(url, { method, body: payload, headers: present({ ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }) });
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, text, body: (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown> };
 }

@@ -55,7 +55,10 @@ export class Accounts {
   }
 
   async changePassword(account: { readonly userId: string; readonly email: string; readonly name: string }, current: string, next: string, address: string): Promise<void> {
-    await this.signIn({ email: account.email, password: current }, address);
+    // Not 401: the session is good, and a page that took it for ended would lose what was typed.
+    await this.signIn({ email: account.email, password: current }, address).catch((error: unknown) => {
+      throw SignInRefused.matches(error) ? PasswordUnfit.because('the current password is another one') : error;
+    });
     if (current === next) throw PasswordUnfit.because('it is the one you have');
     refuseUnfit(next, [account.name, account.email, account.email.split('@')[0] ?? '']);
     await this.store(account.userId, await this.passwords.hash(next));

@@ -1,0 +1,275 @@
+import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { Client } from 'pg';
+import type { UserActor } from '../access/actor.js';
+import { permissionsOfRole, type Role } from '../access/role.js';
+import { createIdentity } from '../identity.js';
+import { createPeople, type People } from './people.js';
+import { sessionTimes } from './sessions.js';
+
+const place = { address: '203.0.113.9', browser: 'spec' };
+const password = 'correct horse battery staple';
+
+describe('people', () => {
+  let database: TestDatabase;
+  let owner: Client;
+  let people: People;
+  let nowMs: number;
+
+  beforeAll(async () => {
+    database = await openTestDatabase();
+    owner = new Client({ connectionString: database.url });
+    await owner.connect();
+  }, 60_000);
+  afterAll(async () => {
+    await owner.end();
+    await database.close();
+  });
+  beforeEach(() => {
+    nowMs = Date.now();
+    people = createPeople({ databases: database.databases, nowMs: () => nowMs });
+  });
+
+  const unique = (): string => `${crypto.randomUUID()}@example.org`;
+  const newOrganisation = async (): Promise<string> => (await createIdentity({ databases: database.databases }).createOrganisation({ name: 'Harbour City Council' })).id;
+  const actor = (organisationId: string, role: Role = 'owner'): UserActor => ({ kind: 'user', userId: crypto.randomUUID(), sessionId: crypto.randomUUID(), organisationId, address: '', permissions: permissionsOfRole[role] });
+  const newMember = async (organisationId: string, role: Role, email = unique()): Promise<string> => {
+    const { token } = await people.invitations.invite(actor(organisationId), { email, role });
+    return (await people.invitations.acceptWithPassword(token, { name: 'Somebody', password }, place.address)).account.id;
+  };
+
+  describe('the set-up token', () => {
+    beforeEach(async () => {
+      await owner.query('delete from installation; delete from setup_tokens');
+    });
+    const first = (email = unique()) => ({ email, name: 'First', password, organisation: { name: 'New council' } });
+
+    it('makes the first owner of a new organisation, once', async () => {
+      const token = (await people.setup.offer()) ?? '';
+      const { userId, organisationId } = await people.setup.complete(token, first());
+      expect(await people.members.list(organisationId)).toMatchObject([{ userId, role: 'owner' }]);
+      await expect(people.setup.complete(token, first())).rejects.toMatchObject({ code: 'identity.setup_closed' });
+      expect(await people.setup.offer()).toBeNull();
+    });
+
+    it('makes the first owner of an organisation that is there', async () => {
+      const organisationId = await newOrganisation();
+      await people.setup.complete((await people.setup.offer()) ?? '', { ...first(), organisation: { id: organisationId } });
+      expect(await people.members.list(organisationId)).toHaveLength(1);
+    });
+
+    it('has one winner of two at the same time, whichever token they have', async () => {
+      const tokens = [(await people.setup.offer()) ?? '', (await people.setup.offer()) ?? ''];
+      const ends = await Promise.allSettled(tokens.map((token) => people.setup.complete(token, first())));
+      expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    });
+
+    it('is refused when unknown or a day old, and is not in the database', async () => {
+      const token = (await people.setup.offer()) ?? '';
+      expect(JSON.stringify((await owner.query('select * from setup_tokens')).rows)).not.toContain(token.slice(4));
+      await expect(people.setup.complete(`tsu_${'A'.repeat(43)}`, first())).rejects.toMatchObject({ code: 'identity.setup_closed' });
+      nowMs += 24 * 3_600_000 + 1;
+      await expect(people.setup.complete(token, first())).rejects.toMatchObject({ code: 'identity.setup_closed' });
+    });
+
+    it('stays good when the password is refused', async () => {
+      const token = (await people.setup.offer()) ?? '';
+      await expect(people.setup.complete(token, { ...first(), password: 'short' })).rejects.toMatchObject({ code: 'identity.password_unfit' });
+      await expect(people.setup.complete(token, first())).resolves.toBeDefined();
+    });
+  });
+
+  describe('signing in', () => {
+    it('works with the password, whatever the capitals of the address', async () => {
+      const email = unique();
+      const id = await newMember(await newOrganisation(), 'viewer', email);
+      expect(await people.accounts.signIn({ email: ` ${email.toUpperCase()} `, password }, place.address)).toMatchObject({ id });
+    });
+
+    it('keeps no password: only an argon2id hash with its figures', async () => {
+      const id = await newMember(await newOrganisation(), 'viewer');
+      const { rows } = await owner.query<{ password: string }>('select password from users where id = $1', [id]);
+      expect(rows[0]?.password).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    });
+
+    it('answers the same to an unknown account, a wrong password and an account without one', async () => {
+      const email = unique();
+      await newMember(await newOrganisation(), 'viewer', email);
+      const bare = unique();
+      await people.accounts.create({ email: bare, name: 'OpenID', password: null });
+      const answers = await Promise.all([[unique(), password], [email, 'wrong wrong wrong'], [bare, password]].map(([who = '', what = '']) => people.accounts.signIn({ email: who, password: what }, unique()).catch((error: Error) => error.message)));
+      expect(new Set(answers).size).toBe(1);
+    });
+
+    it('takes as much work for an unknown account as for a wrong password', async () => {
+      const email = unique();
+      await newMember(await newOrganisation(), 'viewer', email);
+      const timeOf = async (who: string): Promise<number> => {
+        const times: number[] = [];
+        for (let turn = 0; turn < 5; turn += 1) {
+          const started = performance.now();
+          await people.accounts.signIn({ email: who, password: 'wrong wrong wrong' }, unique()).catch(() => undefined);
+          times.push(performance.now() - started);
+        }
+        return Math.min(...times);
+      };
+      const [unknown, known] = [await timeOf(unique()), await timeOf(email)];
+      // An argon2id hash takes tens of milliseconds; without it the answer would come in a few.
+      expect(unknown / known).toBeGreaterThan(0.4);
+      expect(unknown / known).toBeLessThan(2.5);
+    });
+
+    it('is slowed down per account after five failures, also for one that does not exist, from wherever', async () => {
+      for (const email of [unique(), unique()]) {
+        for (let turn = 0; turn < 6; turn += 1) await expect(people.accounts.signIn({ email, password: 'wrong wrong wrong' }, unique())).rejects.toMatchObject({ code: 'identity.sign_in_refused' });
+        await expect(people.accounts.signIn({ email, password }, unique())).rejects.toMatchObject({ code: 'identity.sign_in_throttled', facts: { retryAfterSeconds: 5 } });
+        nowMs += 5_000;
+        await expect(people.accounts.signIn({ email, password: 'wrong wrong wrong' }, unique())).rejects.toMatchObject({ code: 'identity.sign_in_refused' });
+        await expect(people.accounts.signIn({ email, password }, unique())).rejects.toMatchObject({ facts: { retryAfterSeconds: 10 } });
+      }
+    });
+
+    it('lets no more guesses through when they come at once', async () => {
+      const email = unique();
+      const ends = await Promise.all(Array.from({ length: 20 }, () => people.accounts.signIn({ email, password: 'wrong wrong wrong' }, unique()).catch((error: { code: string }) => error.code)));
+      expect(ends.filter((code) => code === 'identity.sign_in_refused')).toHaveLength(6);
+    });
+
+    it('is slowed down per address after thirty failures, and a success forgets an account\'s failures', async () => {
+      const email = unique();
+      await newMember(await newOrganisation(), 'viewer', email);
+      for (let turn = 0; turn < 5; turn += 1) await people.accounts.signIn({ email, password: 'wrong wrong wrong' }, unique()).catch(() => undefined);
+      await people.accounts.signIn({ email, password }, unique());
+      await expect(people.accounts.signIn({ email, password: 'wrong wrong wrong' }, unique())).rejects.toMatchObject({ code: 'identity.sign_in_refused' });
+      const address = unique();
+      for (let turn = 0; turn < 31; turn += 1) await people.accounts.signIn({ email: unique(), password }, address).catch(() => undefined);
+      await expect(people.accounts.signIn({ email: unique(), password }, address)).rejects.toMatchObject({ code: 'identity.sign_in_throttled' });
+    }, 30_000);
+
+    it.each([['short', 'fewer than 12'], ['aaaaaaaaaaaaaaaa', 'repeats'], ['password1234', 'guessed'], ['somebody12345', 'guessed|little more than']])('refuses the password %s', async (unfit, reason) => {
+      await expect(people.accounts.create({ email: unique(), name: 'somebody12', password: unfit })).rejects.toMatchObject({ code: 'identity.password_unfit', detail: expect.stringMatching(reason) });
+    });
+  });
+
+  describe('sessions', () => {
+    it('know who is signed in, in which organisation and as what', async () => {
+      const organisationId = await newOrganisation();
+      const userId = await newMember(organisationId, 'data_ops');
+      const token = await people.sessions.open(userId, 'password', place);
+      expect(await people.sessions.find(token)).toMatchObject({ userId, membership: { organisationId, organisation: 'Harbour City Council', role: 'data_ops', plan: { name: 'enterprise' } } });
+      expect(JSON.stringify((await owner.query('select * from sessions')).rows)).not.toContain(token.slice(3));
+    });
+
+    it('end at once, when revoked here or by a sign-in that replaces them', async () => {
+      const userId = await newMember(await newOrganisation(), 'viewer');
+      const one = await people.sessions.open(userId, 'password', place);
+      const two = await people.sessions.open(userId, 'password', place, { replaces: one });
+      expect(await people.sessions.find(one)).toBeNull();
+      const found = await people.sessions.find(two);
+      expect(await people.sessions.endOne(crypto.randomUUID(), found?.sessionId ?? '')).toBe(false);
+      expect(await people.sessions.endOne(userId, found?.sessionId ?? '')).toBe(true);
+      expect(await people.sessions.find(two)).toBeNull();
+    });
+
+    it('end when unused for hours, and in any case after a week', async () => {
+      const userId = await newMember(await newOrganisation(), 'viewer');
+      const unused = await people.sessions.open(userId, 'password', place);
+      nowMs += sessionTimes.idleMs;
+      expect(await people.sessions.find(unused)).toBeNull();
+      const used = await people.sessions.open(userId, 'password', place);
+      const startedMs = nowMs;
+      while (nowMs + sessionTimes.idleMs / 2 < startedMs + sessionTimes.longestMs) {
+        nowMs += sessionTimes.idleMs / 2;
+        expect(await people.sessions.find(used)).not.toBeNull();
+      }
+      nowMs = startedMs + sessionTimes.longestMs;
+      expect(await people.sessions.find(used)).toBeNull();
+      await people.sweep();
+    });
+
+    it('see a changed role and a lost membership with the next request', async () => {
+      const organisationId = await newOrganisation();
+      const userId = await newMember(organisationId, 'admin');
+      const token = await people.sessions.open(userId, 'password', place);
+      await people.members.changeRole(actor(organisationId), userId, 'viewer');
+      expect((await people.sessions.find(token))?.membership?.role).toBe('viewer');
+      await people.members.remove(actor(organisationId), userId);
+      expect(await people.sessions.find(token)).toMatchObject({ userId, membership: null });
+    });
+
+    it('turn to another organisation of the same person only', async () => {
+      const [one, two, other] = [await newOrganisation(), await newOrganisation(), await newOrganisation()];
+      const email = unique();
+      const userId = await newMember(one, 'viewer', email);
+      expect(await newMember(two, 'admin', email)).toBe(userId);
+      const token = await people.sessions.open(userId, 'password', place);
+      const signedIn = await people.sessions.find(token);
+      if (signedIn === null) throw new Error('not signed in');
+      await expect(people.sessions.turnTo(signedIn, other)).rejects.toMatchObject({ code: 'identity.organisation_missing' });
+      await people.sessions.turnTo(signedIn, two);
+      expect((await people.sessions.find(token))?.membership).toMatchObject({ organisationId: two, role: 'admin' });
+      expect((await people.sessions.memberships(userId)).map(({ role }) => role).sort()).toEqual(['admin', 'viewer']);
+    });
+  });
+
+  describe('invitations', () => {
+    it('are accepted once, for the role and the address they name', async () => {
+      const organisationId = await newOrganisation();
+      const email = unique();
+      const { token } = await people.invitations.invite(actor(organisationId), { email, role: 'planner' });
+      const ends = await Promise.allSettled([1, 2].map(() => people.invitations.acceptWithPassword(token, { name: 'Somebody', password }, place.address)));
+      expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect(await people.members.list(organisationId)).toMatchObject([{ email, role: 'planner' }]);
+    });
+
+    it('of an address that has an account ask for its password', async () => {
+      const email = unique();
+      await newMember(await newOrganisation(), 'viewer', email);
+      const { token } = await people.invitations.invite(actor(await newOrganisation()), { email, role: 'admin' });
+      await expect(people.invitations.acceptWithPassword(token, { name: 'Thief', password: 'another long password' }, place.address)).rejects.toMatchObject({ code: 'identity.sign_in_refused' });
+      await expect(people.invitations.acceptWithPassword(token, { name: 'Somebody', password }, place.address)).resolves.toBeDefined();
+    });
+
+    it('are closed when withdrawn, replaced, a week old, changed, or of another organisation', async () => {
+      const organisationId = await newOrganisation();
+      const email = unique();
+      const refused = (token: string) => expect(people.invitations.look(token)).rejects.toMatchObject({ code: 'identity.invitation_closed' });
+      const replaced = await people.invitations.invite(actor(organisationId), { email, role: 'viewer' });
+      const { invitation, token } = await people.invitations.invite(actor(organisationId), { email, role: 'viewer' });
+      await refused(replaced.token);
+      expect(await people.invitations.look(token)).toMatchObject({ id: invitation.id });
+      expect(await people.invitations.list(organisationId)).toHaveLength(1);
+      await refused(`${token.slice(0, -2)}${token.endsWith('AA') ? 'BB' : 'AA'}`);
+      await refused(token.replace(organisationId.replaceAll('-', ''), (await newOrganisation()).replaceAll('-', '')));
+      await expect(people.invitations.withdraw(actor(await newOrganisation()), invitation.id)).rejects.toMatchObject({ code: 'identity.invitation_missing' });
+      nowMs += 7 * 24 * 3_600_000;
+      await refused(token);
+      nowMs = Date.now();
+      await people.invitations.withdraw(actor(organisationId), invitation.id);
+      await refused(token);
+    });
+
+    it('give no role above that of who invites', async () => {
+      const organisationId = await newOrganisation();
+      await expect(people.invitations.invite(actor(organisationId, 'admin'), { email: unique(), role: 'owner' })).rejects.toMatchObject({ code: 'identity.not_yours_to_give' });
+      await expect(people.invitations.invite(actor(organisationId, 'admin'), { email: unique(), role: 'admin' })).resolves.toBeDefined();
+    });
+  });
+
+  describe('members', () => {
+    it('keep at least one owner, also when two unmake each other at once', async () => {
+      const organisationId = await newOrganisation();
+      const [one, two] = [await newMember(organisationId, 'owner'), await newMember(organisationId, 'owner')];
+      const ends = await Promise.allSettled([people.members.changeRole(actor(organisationId), one, 'viewer'), people.members.remove(actor(organisationId), two)]);
+      expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect((await people.members.list(organisationId)).filter(({ role }) => role === 'owner')).toHaveLength(1);
+    });
+
+    it('are changed by nobody who may less than they', async () => {
+      const organisationId = await newOrganisation();
+      const [chief, viewer] = [await newMember(organisationId, 'owner'), await newMember(organisationId, 'viewer')];
+      await expect(people.members.remove(actor(organisationId, 'admin'), chief)).rejects.toMatchObject({ code: 'identity.not_yours_to_give' });
+      await expect(people.members.changeRole(actor(organisationId, 'admin'), viewer, 'owner')).rejects.toMatchObject({ code: 'identity.not_yours_to_give' });
+      await expect(people.members.changeRole(actor(await newOrganisation()), viewer, 'viewer')).rejects.toMatchObject({ code: 'identity.member_missing' });
+    });
+  });
+});
