@@ -4,13 +4,15 @@ import { Fenced } from '../errors.js';
 import type { HeldPartition } from './held-partition.js';
 import { backOffMs, type Timing } from './timing.js';
 
-/** Stores watermarks: one commit in flight, at most one per interval, all partitions that moved in one call. */
+/**
+ * Stores watermarks: one commit in flight, all partitions that moved in one call, on the beats of a clock that all consumers of the process share,
+ * so that a driver can store theirs together. Nobody waits for it but the redelivery after a kill.
+ */
 export class Committer {
   private member: LogMember | null = null;
   private readonly dirty = new Set<HeldPartition>();
   private current: Promise<void> | null = null;
   private isScheduled = false;
-  private lastStartMs = Number.NEGATIVE_INFINITY;
   private failures = 0;
   private cancelTimer = (): void => undefined;
 
@@ -46,7 +48,7 @@ export class Committer {
   private schedule(): void {
     if (this.isScheduled || this.current !== null || this.member === null || this.dirty.size === 0) return;
     this.isScheduled = true;
-    const delayMs = this.failures > 0 ? backOffMs(this.failures, this.timing) : Math.max(0, this.lastStartMs + this.intervalMs - this.timing.monotonicMs());
+    const delayMs = this.failures > 0 ? backOffMs(this.failures, this.timing) : Math.ceil(this.intervalMs - (this.timing.monotonicMs() % this.intervalMs));
     this.cancelTimer = this.timing.after(delayMs, () => {
       this.isScheduled = false;
       if (this.member !== null && this.current === null) void this.run(this.member);
@@ -54,7 +56,6 @@ export class Committer {
   }
 
   private run(member: LogMember): Promise<void> {
-    this.lastStartMs = this.timing.monotonicMs();
     this.current = this.commit(member).then(() => {
       this.current = null;
       this.schedule();

@@ -9,7 +9,7 @@ import { PerKeyExecutor } from './per-key-executor.js';
 import { settledWithin, type Timing } from './timing.js';
 
 export interface ConsumptionTuning {
-  /** Shortest time between two commits of one consumer. */
+  /** Time between two beats at which positions are stored. */
   readonly commitIntervalMs: number;
   /** Records handed out of a partition past its committed offset; then it pauses (delivery §6.6). */
   readonly gapLimit: number;

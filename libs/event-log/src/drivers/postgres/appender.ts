@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from 'pg';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
 import { LogClosed, LogUnavailable, RecordTooLarge } from '../../errors.js';
 import type { LogRecord, Position, StoredRecord } from '../../port.js';
 import { encodeHeaders } from './header-bytes.js';
@@ -78,11 +78,7 @@ export class Appender {
 
   private async flush(batch: readonly Waiting[]): Promise<void> {
     const groups = groupsOf(batch);
-    const { rows } = await this.pool.query<{ base_offset: string; appended_at_ms: string }>({
-      name: 'event_log.append',
-      text: 'SELECT base_offset, appended_at_ms FROM event_log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-      values: parametersOf(groups),
-    });
+    const rows = await this.write(groups);
     const positions = batch.map((waiting): Position[] => new Array<Position>(waiting.prepared.length));
     const stored = groups.map((group, index) => {
       const row = rows[index];
@@ -99,6 +95,47 @@ export class Appender {
     batch.forEach((waiting, index) => waiting.resolve(positions[index] ?? []));
     for (const records of stored) this.onDurable(records);
   }
+
+  private async write(groups: readonly Group[]): Promise<readonly Taken[]> {
+    const [group] = groups;
+    const [single] = group?.entries ?? [];
+    if (group !== undefined && single !== undefined && groups.length === 1 && group.entries.length === 1) {
+      const { rows } = await this.pool.query<Taken>(appendOne(group.destination, single.entry));
+      // None: a new hour begins, which takes the function.
+      if (rows.length > 0) return rows;
+    }
+    const { rows } = await this.pool.query<Taken>({
+      name: 'event_log.append',
+      text: 'SELECT base_offset, appended_at_ms FROM event_log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+      values: parametersOf(groups),
+    });
+    return rows;
+  }
+}
+
+/**
+ * A record on its own, as under light load: the same as the function, in one statement at half its cost.
+ * Where somebody else has the counter's lock, both expressions of the time are computed again on the new row.
+ */
+function appendOne({ topicId, partition }: Destination, entry: Prepared): QueryConfig {
+  return {
+    name: 'event_log.append-one',
+    text: `WITH counter AS (
+       UPDATE event_log.partitions
+          SET next_offset = next_offset + 1, bytes = bytes + $6, appended_at_ms = greatest(appended_at_ms, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
+        WHERE topic_id = $1 AND partition = $2 AND hour >= floor(extract(epoch FROM clock_timestamp()) / 3600)::int
+    RETURNING next_offset - 1 AS taken, appended_at_ms, hour)
+     INSERT INTO event_log.records (topic_id, partition, "offset", hour, appended_at_ms, key, headers, value)
+     SELECT $1, $2, taken, hour, appended_at_ms, $3, $4, $5 FROM counter
+     RETURNING "offset" AS base_offset, appended_at_ms`,
+    values: [topicId, partition, entry.record.key, entry.headers, entry.record.value, sizeOf(entry)],
+  };
+}
+
+/** What the server says of each group. */
+interface Taken {
+  readonly base_offset: string;
+  readonly appended_at_ms: string;
 }
 
 interface Prepared {

@@ -7,6 +7,7 @@ import { partitionOf } from '../../partitioner.js';
 import { Appender, type Destination } from './appender.js';
 import { lagOf } from './lag.js';
 import { PostgresMember } from './member.js';
+import { PositionStore } from './position-store.js';
 import { Reader } from './reader.js';
 import { TopicCatalog, type KnownTopic } from './topic-catalog.js';
 import { WakeUps } from './wake-up.js';
@@ -34,6 +35,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
   const instanceId = randomUUID();
   const catalog = new TopicCatalog(pool);
   const members = new Set<PostgresMember>();
+  const positions = new PositionStore(pool);
   const destinationOf = destinations();
   let clockOffsetMs: number | null = null;
   let hasForeign = true;
@@ -71,6 +73,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 16 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
     const member: PostgresMember = new PostgresMember({
       pool,
+      positions,
       identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs },
       topics: known,
       reader,

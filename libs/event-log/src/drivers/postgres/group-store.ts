@@ -1,6 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import type { CommitPosition } from '../../driver.js';
-import { Fenced, GroupRetired } from '../../errors.js';
+import { GroupRetired } from '../../errors.js';
 import { shareOf, type Slot } from './rebalance.js';
 import type { KnownTopic } from './topic-catalog.js';
 
@@ -115,32 +114,6 @@ export async function leaveGroup(pool: Pool, me: MemberIdentity): Promise<void> 
      UPDATE event_log.groups SET generation = generation + 1 WHERE group_name = $1`,
     [me.group, me.memberId],
   );
-}
-
-/**
- * Refuses what the member no longer holds under that epoch (`event_log.fenced`).
- * Without waiting for the disk: a commit lost with the server means redelivery, which every consumer bears, never loss.
- */
-export async function commitPositions(pool: Pool, me: MemberIdentity, positions: readonly (CommitPosition & { readonly topicId: number })[]): Promise<void> {
-  const { rows } = await pool.query<{ topic_id: number; partition: number }>({
-    name: 'event_log.commit',
-    text: `WITH lazy AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS setting)
-           UPDATE event_log.positions p SET committed = c.next
-             FROM lazy, unnest($3::int[], $4::int[], $5::bigint[], $6::bigint[]) AS c(topic_id, partition, epoch, next)
-            WHERE lazy.setting = 'off' AND p.group_name = $1 AND p.member_id = $2 AND p.topic_id = c.topic_id AND p.partition = c.partition AND p.epoch = c.epoch
-        RETURNING p.topic_id, p.partition`,
-    values: [
-      me.group,
-      me.memberId,
-      positions.map(({ topicId }) => topicId),
-      positions.map(({ partition }) => partition),
-      positions.map(({ epoch }) => epoch.toString()),
-      positions.map(({ next }) => next.toString()),
-    ],
-  });
-  const stored = new Set(rows.map((row) => `${row.topic_id}/${row.partition}`));
-  const refused = positions.filter(({ topicId, partition }) => !stored.has(`${topicId}/${partition}`)).map(({ topic, partition }) => `${topic}/${partition}`);
-  if (refused.length > 0) throw Fenced.because(`committing ${refused.join(', ')} for ${me.group}`, { partitions: refused });
 }
 
 async function removeExpired(client: PoolClient, me: MemberIdentity): Promise<void> {

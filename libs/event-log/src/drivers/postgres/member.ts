@@ -2,12 +2,14 @@ import { performance } from 'node:perf_hooks';
 import type { Pool } from 'pg';
 import type { CommitPosition, LogMember, MemberEvents, TopicPartition } from '../../driver.js';
 import { Fenced, GroupRetired, LogUnavailable } from '../../errors.js';
-import { balance, commitPositions, enterGroup, leaveGroup, pulse, release, type Balance, type MemberIdentity } from './group-store.js';
+import { balance, enterGroup, leaveGroup, pulse, release, type Balance, type MemberIdentity } from './group-store.js';
+import type { PositionStore } from './position-store.js';
 import type { Holding, Reader } from './reader.js';
 import type { KnownTopic } from './topic-catalog.js';
 
 export interface MemberContext {
   readonly pool: Pool;
+  readonly positions: Pick<PositionStore, 'commit'>;
   readonly identity: MemberIdentity;
   readonly topics: readonly KnownTopic[];
   readonly reader: Reader;
@@ -77,7 +79,7 @@ export class PostgresMember implements LogMember {
   async commit(positions: readonly CommitPosition[]): Promise<void> {
     const ids = new Map(this.context.topics.map(({ name, topicId }) => [name, topicId]));
     try {
-      await commitPositions(this.context.pool, this.context.identity, positions.map((position) => ({ ...position, topicId: ids.get(position.topic) ?? -1 })));
+      await this.context.positions.commit(this.context.identity, positions.map((position) => ({ ...position, topicId: ids.get(position.topic) ?? -1 })));
     } catch (error) {
       if (Fenced.matches(error)) {
         this.beatSoon();
