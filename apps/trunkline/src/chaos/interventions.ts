@@ -128,13 +128,21 @@ const faultBodies: Readonly<Record<Exclude<ProviderFault, 'tokens-expire' | 'rev
   'search-lag': { searchLagMs: 2_500 },
 };
 
+/** Only writes are hit, and for searches everything: a token that is never had would keep the fault from what it is meant for. */
+const writesOf: Readonly<Record<ChaosProvider, Readonly<Record<string, unknown>>>> = {
+  genesys: { method: 'POST', path: '/notes' },
+  techone: { path: '/Save' },
+  salesforce: { method: 'PATCH' },
+  rehearsal: { path: '/\\/(keyed|searched|upserted|once)$/' },
+};
+
 async function withFault(platform: ChaosPlatform, provider: ChaosProvider, fault: ProviderFault, pause: () => Promise<void>): Promise<void> {
   // A simulator that is down or frozen just then takes no orders; the fault is left out.
   const ask = (method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> => platform.control(provider, method, path, body).catch(() => null);
   if (fault === 'tokens-expire') return void (await ask('POST', '/expire-tokens'));
   if (fault !== 'revoked') {
-    // Gone by itself even if the simulator is killed or cannot be asked; half of the calls are hit, or nothing would ever get through a reset.
-    await ask('POST', '/faults', { match: {}, ...faultBodies[fault], times: 200, forMs: 6_000 });
+    // Gone by itself even if nobody can take it away.
+    await ask('POST', '/faults', { match: fault === 'search-lag' ? {} : writesOf[provider], ...faultBodies[fault], forMs: 6_000 });
     await pause();
     return void (await ask('DELETE', '/faults'));
   }
