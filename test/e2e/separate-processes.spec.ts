@@ -1,14 +1,12 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describeWithLocalKafka, freePort, startKafka, startPostgres, type LocalKafka, type PostgresServer } from '@trunkline/local-services';
+import { Landscape, type ServiceProcess } from '@trunkline/app-trunkline';
+import { describeWithLocalKafka, freePort } from '@trunkline/local-services';
 import { migrate, openDatabases } from '@trunkline/storage';
 import { councilProviders, newMasterKeys, seedCouncil, vaultOf, type Council } from '../support/council.js';
 import { effectsIn, judge } from '../support/effects.js';
 import { GatewayClient } from '../support/gateway-client.js';
 import { LedgerReader } from '../support/ledger-reader.js';
 import { FarProvider } from '../support/provider.js';
-import { mainOf, ServiceProcess } from '../support/service-process.js';
+import { mainOf } from '../support/service-process.js';
 import { serviceRequests } from '../support/service-requests.js';
 import { until } from '../support/until.js';
 
@@ -18,48 +16,31 @@ const eventCount = 200;
 const inFlightWished = 50;
 
 /** Everything as an operator runs it: each app `node dist/main.js` with its environment, one broker, one database, three providers. All may be killed, so nothing here is shared with other suites. */
-class Landscape {
-  readonly folder = mkdtempSync(join(tmpdir(), 'trunkline-processes-'));
-  private readonly apps = new Map<string, ServiceProcess>();
-  readonly providers: readonly FarProvider[];
-  database: PostgresServer | undefined;
-  broker: LocalKafka | undefined;
+class Platform {
   council: Council | undefined;
 
-  private constructor(private readonly ports: { readonly database: number; readonly broker: number; readonly gateway: number }, providers: readonly FarProvider[]) {
-    chmodSync(this.folder, 0o755);
-    this.providers = providers;
-  }
+  private constructor(
+    readonly landscape: Landscape,
+    readonly providers: readonly FarProvider[],
+    private readonly gatewayPort: number,
+  ) {}
 
-  static async prepare(): Promise<Landscape> {
-    const [database, broker, gateway] = [await freePort(), await freePort(), await freePort()];
+  static async prepare(): Promise<Platform> {
     const providers = [new FarProvider('genesys', await freePort(), { latencyMs: 250 }), new FarProvider('techone', await freePort(), { latencyMs: 200 }), new FarProvider('salesforce', await freePort(), { latencyMs: 100 })];
-    return new Landscape({ database, broker, gateway }, providers);
+    return new Platform(await Landscape.prepare({ driver: 'kafka' }), providers, await freePort());
   }
 
   async start(): Promise<void> {
-    await Promise.all([this.startDatabase(), this.startBroker(), ...this.providers.map(({ process: running }) => this.run(running))]);
+    await Promise.all([this.landscape.startServers(), ...this.providers.map(({ process: running }) => begin(running))]);
     await this.startApps();
   }
 
-  async startDatabase(): Promise<void> {
-    this.database = await startPostgres({ dataDir: join(this.folder, 'pg'), port: this.ports.database });
-  }
-
-  async startBroker(): Promise<void> {
-    this.broker = await startKafka({ dataDir: join(this.folder, 'kafka'), port: this.ports.broker });
-  }
-
-  get databaseUrl(): string {
-    return this.database?.url ?? '';
-  }
-
   get reader(): LedgerReader {
-    return new LedgerReader(this.databaseUrl);
+    return new LedgerReader(this.landscape.databaseUrl);
   }
 
   get gateway(): GatewayClient {
-    return new GatewayClient(`http://127.0.0.1:${this.ports.gateway}`, this.council?.apiKey ?? '');
+    return new GatewayClient(`http://127.0.0.1:${this.gatewayPort}`, this.council?.apiKey ?? '');
   }
 
   provider(name: string): FarProvider {
@@ -68,37 +49,24 @@ class Landscape {
     return found;
   }
 
-  app(name: string): ServiceProcess {
-    const found = this.apps.get(name);
-    if (found === undefined) throw new Error(`no app ${name}`);
-    return found;
-  }
-
   private async startApps(): Promise<void> {
+    const { landscape } = this;
     const masterKeys = newMasterKeys();
-    await migrate(this.databaseUrl);
-    const databases = openDatabases(this.databaseUrl);
+    await migrate(landscape.databaseUrl);
+    const databases = openDatabases(landscape.databaseUrl);
     // Two calls at once and two per run make Genesys the slowest: about four runs a second, so that there is work for every kill.
     this.council = await seedCouncil({ databases, vault: vaultOf(databases, masterKeys), addresses: Object.fromEntries(this.providers.map(({ name, url }) => [name, url])), settings: { genesys: { limit_concurrent: 2 }, techone: { limit_concurrent: 3 } } });
     await databases.close();
-    const environment = { DATABASE_URL: this.databaseUrl, KAFKA_BROKERS: this.broker?.brokers.join(',') ?? '', TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(this.ports.gateway) };
+    const environment = { DATABASE_URL: landscape.databaseUrl, KAFKA_BROKERS: landscape.brokers, TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(this.gatewayPort), OUTBOUND_ALLOW: '127.0.0.1/32' };
     const members = [['gateway', 'gateway'], ['ledger 1', 'sync-ledger'], ['ledger 2', 'sync-ledger'], ['contact-centre worker', 'connector-contact-centre'], ['erp worker 1', 'connector-erp'], ['erp worker 2', 'connector-erp'], ['crm worker', 'connector-crm']] as const;
-    for (const [name, app] of members) {
-      const opsPort = await freePort();
-      this.apps.set(name, new ServiceProcess(name, [mainOf(app)], { ...environment, OPS_PORT: String(opsPort) }, `http://127.0.0.1:${opsPort}/readyz`));
-    }
+    for (const [name, app] of members) await landscape.addApp(name, [mainOf(app)], environment);
     // The gateway creates the topics that the others read.
-    await this.run(this.app('gateway'));
-    await Promise.all([...this.apps.values()].filter(({ name }) => name !== 'gateway').map((app) => this.run(app)));
-  }
-
-  private async run(service: ServiceProcess): Promise<void> {
-    service.start();
-    await service.untilReady();
+    await begin(landscape.service('gateway'));
+    await Promise.all(landscape.services.filter(({ name }) => name !== 'gateway').map(begin));
   }
 
   everyProcess(): readonly ServiceProcess[] {
-    return [...this.apps.values(), ...this.providers.map((provider) => provider.process)];
+    return [...this.landscape.services, ...this.providers.map((provider) => provider.process)];
   }
 
   /** Where everything stands and what each process said last: the first thing to read when something went wrong. */
@@ -114,11 +82,14 @@ class Landscape {
   }
 
   async end(): Promise<void> {
-    await Promise.allSettled([...this.apps.values()].map((app) => app.stop()));
     await Promise.allSettled(this.providers.map((provider) => provider.remove()));
-    await Promise.allSettled([this.broker?.stop(), this.database?.stop()]);
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.landscape.end();
   }
+}
+
+async function begin(service: ServiceProcess): Promise<void> {
+  service.start();
+  await service.untilReady();
 }
 
 /** Kills one process after another while events are on their way, and remembers how many runs were in flight each time. */
@@ -128,25 +99,25 @@ class Killer {
   readonly accepted = new Map<string, string>();
   private readonly beganAt = performance.now();
 
-  constructor(private readonly landscape: Landscape) {}
+  constructor(private readonly platform: Platform) {}
 
   async kill(name: string): Promise<void> {
     await this.count(name);
-    const app = this.landscape.app(name);
+    const app = this.platform.landscape.service(name);
     await app.kill();
     app.start();
   }
 
   /** Its predecessor's session in the group must end first, which takes half a minute; several may wait for that together. */
   async untilBack(...names: readonly string[]): Promise<void> {
-    await Promise.all(names.map((name) => this.landscape.app(name).untilListening()));
+    await Promise.all(names.map((name) => this.platform.landscape.service(name).untilListening()));
   }
 
   /** In the middle of a call, of which the provider has made the effect or not. */
   async killProvider(name: string): Promise<void> {
     await this.untilBusy(name);
     await this.count(`${name} simulator`);
-    const { process: running } = this.landscape.provider(name);
+    const { process: running } = this.platform.provider(name);
     await running.kill();
     running.start();
     await running.untilReady();
@@ -154,44 +125,44 @@ class Killer {
 
   async killDatabase(): Promise<void> {
     await this.count('database');
-    await this.landscape.database?.kill();
-    await this.landscape.startDatabase();
+    await this.platform.landscape.killDatabase();
+    await this.platform.landscape.startDatabase();
   }
 
   async killBroker(): Promise<void> {
     await this.count('broker');
-    await this.landscape.broker?.kill();
-    await this.landscape.startBroker();
+    await this.platform.landscape.killBroker();
+    await this.platform.landscape.startBroker();
   }
 
   async untilBusy(provider: string): Promise<void> {
-    await until(`a call at ${provider}`, async () => (await this.landscape.provider(provider).callsInHand()) > 0, 40_000, 5);
+    await until(`a call at ${provider}`, async () => (await this.platform.provider(provider).callsInHand()) > 0, 40_000, 5);
   }
 
   private async count(name: string): Promise<void> {
-    const unfinished = this.accepted.size - (await this.landscape.reader.count('done'));
+    const unfinished = this.accepted.size - (await this.platform.reader.count('done'));
     this.inFlight[name] = unfinished;
     process.stderr.write(`${((performance.now() - this.beganAt) / 1000).toFixed(1)} s: killing ${name} with ${unfinished} runs in flight\n`);
   }
 }
 
 describeWithLocalKafka('every app as its own process, on Kafka and PostgreSQL', () => {
-  let landscape: Landscape | undefined;
+  let platform: Platform | undefined;
 
-  afterAll(() => landscape?.end(), 60_000);
+  afterAll(() => platform?.end(), 60_000);
 
   it('finishes every event exactly once although each process is killed in turn', async () => {
-    landscape = await Landscape.prepare();
-    await landscape.start();
-    await killEverythingOnce(landscape).catch(async (error: unknown) => {
-      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${await landscape?.lastWords()}`);
+    platform = await Platform.prepare();
+    await platform.start();
+    await killEverythingOnce(platform).catch(async (error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${await platform?.lastWords()}`);
     });
   });
 });
 
-async function killEverythingOnce(landscape: Landscape): Promise<void> {
-  const { gateway, reader } = landscape;
-  const killer = new Killer(landscape);
+async function killEverythingOnce(platform: Platform): Promise<void> {
+  const { gateway, reader } = platform;
+  const killer = new Killer(platform);
   const events = serviceRequests(eventCount);
   const published = publishAll(gateway, events, killer.accepted);
   published.catch(() => undefined);
@@ -221,10 +192,10 @@ async function killEverythingOnce(landscape: Landscape): Promise<void> {
   await until('the end of all runs', async () => (await reader.count('done')) === eventCount, 120_000, 250).catch(async (error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify((await reader.runs()).filter(({ state }) => state !== 'done').slice(0, 5))}`);
   });
-  const journals = await Promise.all(landscape.providers.map(async (provider) => effectsIn(provider.name, await provider.journal())));
+  const journals = await Promise.all(platform.providers.map(async (provider) => effectsIn(provider.name, await provider.journal())));
   const verdict = judge(journals.flat(), { eventIds: [...killer.accepted.keys()], providers: councilProviders, planned: await reader.planned(), ordered: 'techone' });
   expect(verdict).toEqual({ effects: 3 * eventCount, lost: [], doubled: [], outOfOrder: [] });
-  expect(landscape.everyProcess().map(({ name, deaths }) => `${name}: ${deaths}`)).toEqual(landscape.everyProcess().map(({ name }) => `${name}: 1`));
+  expect(platform.everyProcess().map(({ name, deaths }) => `${name}: ${deaths}`)).toEqual(platform.everyProcess().map(({ name }) => `${name}: 1`));
   expect(Object.entries(killer.inFlight).filter(([, unfinished]) => unfinished < inFlightWished)).toEqual([]);
 }
 
