@@ -1,0 +1,1 @@
+export { openBench, type Bench } from './bench.js';
