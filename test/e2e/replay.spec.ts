@@ -40,6 +40,21 @@ describe.each(drivers)('500 real rows over $name', ({ words }) => {
   });
 });
 
+describe('200 real rows over Apache Kafka', () => {
+  it('go through either client, and the second goes on where the first was', async () => {
+    const platform = new Platform();
+    try {
+      for (const [client, rows] of [['platformatic', 100], ['kafkajs', 200]] as const) {
+        platform.start(['--kafka', 'local', '--replay', `${rows}`, '--exit', '--output', 'json'], { KAFKA_CLIENT: client });
+        expect({ status: await platform.exitStatus(), output: platform.output }).toMatchObject({ status: 0 });
+        expect(platform.summary()).toMatchObject({ accepted: rows, effects: 3 * rows, lost: 0, duplicates: 0, outOfOrder: 0, parked: 0, deadLettered: 0 });
+      }
+    } finally {
+      await platform.remove();
+    }
+  });
+});
+
 describe('the order of one subject', () => {
   it('is seen to be broken when the step no longer promises it', async () => {
     const platform = new Platform();

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { openTestDatabase } from '@trunkline/storage/testing';
 import type { TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
-import { listenAddress, openEventLog } from './open-event-log.js';
+import { readConfig } from './config.js';
+import { eventLogSchema, listenAddress, openEventLog } from './open-event-log.js';
 
 describe('the event log an app opens', () => {
   let database: TestDatabase;
@@ -37,6 +38,13 @@ describe('the event log an app opens', () => {
       await log.close();
     }
   }, 30_000);
+
+  it('reaches Kafka through the client that KAFKA_CLIENT names, and refuses one it does not have', () => {
+    const environment = { DATABASE_URL: database.url, KAFKA_BROKERS: '127.0.0.1:9' };
+    expect(readConfig(eventLogSchema, { ...environment, KAFKA_CLIENT: 'platformatic' })).toMatchObject({ kafkaClient: 'platformatic' });
+    expect(readConfig(eventLogSchema, environment).kafkaClient).toBeUndefined();
+    expect(() => readConfig(eventLogSchema, { ...environment, KAFKA_CLIENT: 'librdkafka' })).toThrow(/KAFKA_CLIENT .*must be one of kafkajs, platformatic/);
+  });
 
   it('listens for hints as app_log, not as the login', async () => {
     const client = new Client({ connectionString: listenAddress(database.url) });
