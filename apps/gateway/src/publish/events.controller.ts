@@ -3,6 +3,7 @@ import { ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { arrivalOf, holderOf } from '../edge/holder.js';
 import { Needs } from '../edge/needs.js';
+import { RequestLimits } from '../edge/request-limits.js';
 import { PublishService } from './publish.service.js';
 
 const event = { $ref: '#/components/schemas/CloudEvent' };
@@ -21,7 +22,10 @@ const accepted = {
 @ApiSecurity('key')
 @Controller('api/events')
 export class EventsController {
-  constructor(@Inject(PublishService) private readonly publishing: PublishService) {}
+  constructor(
+    @Inject(PublishService) private readonly publishing: PublishService,
+    @Inject(RequestLimits) private readonly limits: RequestLimits,
+  ) {}
 
   @Post()
   @Needs('events:publish')
@@ -31,11 +35,13 @@ export class EventsController {
     requestBody: { required: true, content: eventContent } as never,
   })
   @ApiResponse({ status: 202, description: 'At least one event is durable; `refused` names the others by index.', content: { 'application/json': { schema: accepted as never } } })
+  @ApiResponse({ status: 402, description: 'The plan includes no more events in this minute: nothing was taken. Repeat the whole request after Retry-After.' })
   @ApiResponse({ status: 413, description: 'A body over 1 MB (not read), or one event over 256 KB.' })
   @ApiResponse({ status: 415, description: 'Another content type.' })
   async publish(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const published = await this.publishing.publish({ headers: request.headers, body }, holderOf(request).organisationId, arrivalOf(request));
+    const holder = holderOf(request);
+    const published = await this.publishing.publish({ headers: request.headers, body }, holder.organisationId, arrivalOf(request), (events) => this.limits.admitEvents(holder, events));
     const type = published.status === 202 ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8';
     await reply.code(published.status).header('content-type', type).send(JSON.stringify(published.body));
   }

@@ -16,6 +16,9 @@ export interface Refusal {
 
 export type Published = { readonly status: 202; readonly body: { readonly receipts: readonly Receipt[]; readonly refused: readonly Refusal[] } } | { readonly status: number; readonly body: Problem };
 
+/** Throws when the plan includes no more events; undefined when nothing had to be waited for. */
+export type AdmitEvents = (events: number) => Promise<void> | undefined;
+
 /** Accepts events once they are durable (P1). The receipt is a function of organisation, source and id: a repeat gets the same. */
 export class PublishService {
   constructor(
@@ -26,11 +29,13 @@ export class PublishService {
   ) {}
 
   /** Throws what concerns the request as a whole; `gateway.not_durable` asks the publisher to repeat all of it. */
-  async publish(request: PublishRequest, organisationId: string, arrivedAtMs: number): Promise<Published> {
+  async publish(request: PublishRequest, organisationId: string, arrivedAtMs: number, admit?: AdmitEvents): Promise<Published> {
     const deadlineMs = arrivedAtMs + this.answerWithinMs;
     const { batched, events } = readEvents(request, organisationId);
     const { accepted, refusals } = await before(deadlineMs, this.sort(events, organisationId));
     if (accepted.length === 0) return allRefused(refusals, batched);
+    const admitted = admit?.(accepted.length);
+    if (admitted !== undefined) await admitted;
     const byTopic = recordsByTopic(accepted);
     for (const [topic, records] of byTopic) if (records.some(({ key }) => this.backlog.holds(topic, key))) throw BacklogTooOld.because(topic);
     failpoint('gateway.beforeProduce');

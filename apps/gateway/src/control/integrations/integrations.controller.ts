@@ -53,10 +53,10 @@ export class IntegrationsController {
   @Post('org/:org_id')
   @HttpCode(201)
   @Needs('integrations:write')
-  @ApiOperation({ summary: 'Create an integration' })
+  @ApiOperation({ summary: 'Create an integration', description: '402 when the plan includes no more; the problem names `plan` and `limit`.' })
   @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the integration the first one made.' })
   async create(@Req() request: FastifyRequest, @Param('org_id') organisation: string, @Body() body: NewIntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('idempotency-key') key?: string): Promise<unknown> {
-    const integration = await this.integrations.create(ownOrganisation(request, organisation), body, checkedIdempotencyKey(key));
+    const integration = await this.integrations.create(ownOrganisation(request, organisation), body, checkedIdempotencyKey(key), holderOf(request).plan);
     reply.header('location', `/api/integrations/${integration.id}`);
     return this.tagged(reply, integration);
   }

@@ -1,5 +1,6 @@
 import type { ActionCatalogue, CheckAnswer, ProviderTemplate } from '@trunkline/connectors';
 import { type Integration, integrationEntity, placeOfCredentials } from '@trunkline/storage';
+import { type Plan, PlanLimitReached } from '@trunkline/identity';
 import type { Vault } from '@trunkline/vault';
 import type { EntityManager } from 'typeorm';
 import { IdempotencyReused, NotFound, PreconditionFailed, RequestInvalid } from '../../edge/errors.js';
@@ -42,7 +43,7 @@ export class IntegrationsService {
   }
 
   /** Under an Idempotency-Key the id is a function of the key: a repeat answers with what the first one made. */
-  async create(organisationId: string, body: NewIntegrationBody, idempotencyKey: string | null): Promise<Integration> {
+  async create(organisationId: string, body: NewIntegrationBody, idempotencyKey: string | null, plan: Plan): Promise<Integration> {
     const settings = body.settings ?? {};
     this.refuseInvalid(body.provider, settings, body.credentials);
     const id = idUnder('integration', organisationId, idempotencyKey);
@@ -50,6 +51,7 @@ export class IntegrationsService {
       const repository = manager.getRepository(integrationEntity);
       const before = await repository.findOneBy({ organisationId, id });
       if (before !== null) return sameRequest(before, body);
+      await refuseBeyond(plan, organisationId, manager);
       const credentials = body.credentials === undefined ? null : await this.seal(organisationId, id, body.credentials);
       return repository.save(repository.create({ organisationId, id, provider: body.provider, name: body.name, settings, credentials, paused: false }));
     });
@@ -113,6 +115,14 @@ export class IntegrationsService {
   private seal(organisationId: string, id: string, credentials: Values): Promise<Buffer> {
     return this.vault.seal(JSON.stringify(credentials), placeOfCredentials(organisationId, id));
   }
+}
+
+/** One creation of an organisation at a time: two at once would both see room for one. */
+async function refuseBeyond(plan: Plan, organisationId: string, manager: EntityManager): Promise<void> {
+  await manager.query(`select pg_advisory_xact_lock(hashtextextended('integrations of ' || $1, 0))`, [organisationId]);
+  const { integrations: limit } = plan.limits;
+  if ((await manager.getRepository(integrationEntity).countBy({ organisationId })) < limit) return;
+  throw PlanLimitReached.because(`the plan ${plan.name} includes ${limit} integrations`, { plan: plan.name, limit: { name: 'integrations', value: limit } });
 }
 
 async function found(manager: EntityManager, organisationId: string, id: string): Promise<Integration> {
