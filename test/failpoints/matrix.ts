@@ -17,22 +17,28 @@ export interface Row {
   readonly dies: Service;
   /** One after the other, before the process is left in peace. */
   readonly deaths: readonly Death[];
+  /** Of the lives that end at a point. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Of the ledger, where another process dies. */
+  readonly ledger?: Readonly<Record<string, string>>;
   /** Before the process is there that is to die. */
   readonly given?: (stage: Stage, plant: Plant) => Promise<void>;
   /** After its last death, before it comes back. */
   readonly afterwards?: (stage: Stage, plant: Plant) => Promise<void>;
   /** When every run has ended. */
   readonly finally?: (stage: Stage, plant: Plant) => Promise<void>;
-  /** What becomes of the two steps that may not be repeated; `done` by default. */
+  /** What becomes of the two steps that may not be repeated, in the end; `done` by default. */
   readonly once?: (figures: OnceFigures) => void;
 }
 
 const publish = (stage: Stage): Promise<void> => stage.publish();
-/** In doubt: parked for a person, with as many effects as were made before the death. */
-const allParked = (written: number) => (figures: OnceFigures): void => expect(figures).toEqual({ done: 0, parked: 2, written });
+/** In doubt: parked for a person, with the effects that were made before the death. */
+const allParkedWritten = ({ done, parked, written }: OnceFigures): void => expect({ done, parked: parked > 0, written }).toEqual({ done: 0, parked: true, written: parked });
 const someParkedUnwritten = ({ parked, written }: OnceFigures): void => expect({ isSomeParked: parked > 0, written }).toEqual({ isSomeParked: true, written: 0 });
-const anything = (): void => undefined;
+/** Depends on which of them had begun; those in doubt were not written. */
+const doneOrParkedUnwritten = ({ written }: OnceFigures): void => expect(written).toBe(0);
+/** Depends on which of them had begun; what is wrong in every case is found elsewhere. */
+const doneOrParked = ({ parked, written }: OnceFigures): void => expect(written).toBeLessThanOrEqual(parked);
 
 /** Sends the events while the gateway is going to die over them: the publisher hears nothing. */
 const publishInVain = async (stage: Stage): Promise<void> => {
@@ -44,23 +50,22 @@ const isDurable = async (stage: Stage): Promise<boolean> => {
   return true;
 };
 
-/** Every write that can be in flight at once is, and has had its effect, when the first answer comes. */
-const publishAndAnswerAtOnce = async (stage: Stage, { server }: Plant): Promise<void> => {
-  server.hold('written', { goesOn: true });
-  await stage.publish();
-  await until('all first writes in flight', () => server.inFlight >= firstWrites, 10_000, 5);
-  server.release();
+/** One of each kind is in flight, and has had its effect, when the first answer comes. A gate lets no more than four through to a provider that it does not know yet. */
+const publishAndAnswerAtOnce = async (stage: Stage, plant: Plant): Promise<void> => {
+  await publishAndHold(stage, plant);
+  await until('all first writes in flight', () => plant.server.inFlight >= firstWrites, 10_000, 5);
+  plant.server.release();
 };
-/** Three by key, three by upsert, the first of each of two subjects, two that may not be repeated. */
-const firstWrites = 10;
-
-/** Calls that take longer than the worker waits for, so that they are handed over; they end after its death. */
 const publishAndHold = async (stage: Stage, { server }: Plant): Promise<void> => {
   server.hold('written', { goesOn: true });
-  await stage.publish();
+  await stage.publish({ chains: 1, onces: 1 });
 };
+const firstWrites = 4;
+
+/** Calls that take longer than the worker waits for are handed over; they end after its death. */
 const letGo = async (_stage: Stage, { server }: Plant): Promise<void> => server.release();
-const quickHandOver = { HAND_OVER_MS: '200' };
+const quickHandOver = { HAND_OVER_MS: '600' };
+const quickSweep = { START_WITHIN_MS: '1000' };
 
 export const gatewayRows: readonly Row[] = [
   {
@@ -119,20 +124,14 @@ export const ledgerRows: readonly Row[] = [
       { point: 'outbox.afterLease', then: async (stage, plant) => expect({ isUnsent: (await stage.unsent()) > 0, commands: await plant.commandsOf(stage) }).toEqual({ isUnsent: true, commands: [] }) },
       { point: 'outbox.afterResend', then: async (stage, plant) => expect({ isUnsent: (await stage.unsent()) > 0, areCommands: (await plant.commandsOf(stage)).length > 0 }).toEqual({ isUnsent: true, areCommands: true }) },
     ],
-    finally: async (stage, plant) => {
-      const commands = await plant.commandsOf(stage);
-      expect(new Set(commands).size).toBeLessThan(commands.length);
-    },
-    once: anything,
   },
   {
     name: 'ledger.afterSend: commands go out again, and have one effect',
     dies: 'ledger',
     deaths: [{ point: 'ledger.afterSend', act: publish, then: async (stage, plant) => expect({ isUnsent: (await stage.unsent()) > 0, areCommands: (await plant.commandsOf(stage)).length > 0 }).toEqual({ isUnsent: true, areCommands: true }) }],
-    once: anything,
   },
-  { name: 'log.beforePositions in the ledger: records come again and change nothing', dies: 'ledger', deaths: [{ point: 'log.beforePositions', act: publish, then: async (stage) => expect((await stage.runs()).length).toBeGreaterThan(0) }], once: anything },
-  { name: 'log.afterPositions in the ledger: nothing that was passed is needed again', dies: 'ledger', deaths: [{ point: 'log.afterPositions', act: publish, then: async (stage) => expect((await stage.runs()).length).toBeGreaterThan(0) }], once: anything },
+  { name: 'log.beforePositions in the ledger: records come again and change nothing', dies: 'ledger', deaths: [{ point: 'log.beforePositions', act: publish, then: async (stage) => expect((await stage.runs()).length).toBeGreaterThan(0) }] },
+  { name: 'log.afterPositions in the ledger: nothing that was passed is needed again', dies: 'ledger', deaths: [{ point: 'log.afterPositions', act: publish, then: async (stage) => expect((await stage.runs()).length).toBeGreaterThan(0) }] },
   {
     name: 'ledger.afterDueClaim: what was claimed is due again',
     dies: 'ledger',
@@ -148,7 +147,7 @@ export const ledgerRows: readonly Row[] = [
         point: 'ledger.afterBacklogLease',
         act: async (stage) => {
           await stage.publish();
-          await until('steps behind the gate', async () => (await stage.count('due_work', `kind = 'gate'`)) >= firstWrites, 10_000);
+          await until('steps behind the gate', async () => (await stage.count('due_work', `kind = 'gate'`)) > firstWrites, 10_000);
           await stage.verbs.resume(stage.organisationId, stage.integrationId);
         },
         then: async (stage) => expect(await stage.count('due_work', `kind = 'gate' and leased_until > clock_timestamp() - interval '30 s'`)).toBeGreaterThan(0),
@@ -182,7 +181,7 @@ export const ledgerRows: readonly Row[] = [
   {
     name: 'sweeper.afterLease, sweeper.afterVoid, sweeper.beforeForget: commands nobody took are sent again, and not both',
     dies: 'ledger',
-    environment: { START_WITHIN_MS: '1000' },
+    environment: quickSweep,
     given: (_stage, plant) => plant.stop('worker'),
     deaths: [
       { point: 'sweeper.afterLease', act: publish },
@@ -194,41 +193,42 @@ export const ledgerRows: readonly Row[] = [
 ];
 
 export const workerRows: readonly Row[] = [
-  { name: 'worker.afterToken: the token is lost, another is fetched', dies: 'worker', deaths: [{ point: 'worker.afterToken', act: publish, then: async (stage) => expect(stage.written).toBe(0) }], once: someParkedUnwritten },
+  { name: 'worker.afterToken: the token is lost, another is fetched', dies: 'worker', deaths: [{ point: 'worker.afterToken', act: publish, then: async (stage) => expect(stage.written).toBe(0) }], once: doneOrParkedUnwritten },
   {
     name: 'worker.afterIntent: who finds the intent does not call',
     dies: 'worker',
     deaths: [{ point: 'worker.afterIntent', act: (stage) => stage.publish({ chains: 0 }), then: async (stage) => expect({ isOpen: (await stage.count('intents', `state = 'open'`)) > 0, written: stage.written }).toEqual({ isOpen: true, written: 0 }) }],
     once: someParkedUnwritten,
   },
-  { name: 'worker.beforeHttp: nothing has left, and nobody can know', dies: 'worker', deaths: [{ point: 'worker.beforeHttp', act: publish, then: async (stage) => expect(stage.written).toBe(0) }], once: someParkedUnwritten },
+  { name: 'worker.beforeHttp: nothing has left, and nobody can know', dies: 'worker', deaths: [{ point: 'worker.beforeHttp', act: publish, then: async (stage) => expect(stage.written).toBe(0) }], once: doneOrParkedUnwritten },
   {
     name: 'worker.afterHttp: keys and upserts are sent again, searched ones are found, the others wait for a person',
     dies: 'worker',
     deaths: [{ point: 'worker.afterHttp', act: publishAndAnswerAtOnce, then: async (stage, plant) => expect({ written: stage.written, results: await plant.resultsOf(stage) }).toEqual({ written: firstWrites, results: [] }) }],
-    once: allParked(2),
+    once: allParkedWritten,
   },
   {
     name: 'worker.beforeResult: the same, however many answers were at hand',
     dies: 'worker',
     deaths: [{ point: 'worker.beforeResult', act: publishAndAnswerAtOnce, then: async (stage, plant) => expect({ written: stage.written, results: await plant.resultsOf(stage) }).toEqual({ written: firstWrites, results: [] }) }],
-    once: allParked(2),
+    once: allParkedWritten,
   },
   {
     name: 'worker.afterResult: results stand, commands that come again add nothing',
     dies: 'worker',
     deaths: [{ point: 'worker.afterResult', act: publishAndAnswerAtOnce, then: async (_stage, plant) => expect((await plant.resultsOf(_stage)).length).toBeGreaterThan(0) }],
-    once: anything,
+    once: doneOrParked,
   },
-  { name: 'log.afterAppend in the worker: the same', dies: 'worker', deaths: [{ point: 'log.afterAppend', act: publishAndAnswerAtOnce, then: async (_stage, plant) => expect((await plant.resultsOf(_stage)).length).toBeGreaterThan(0) }], once: anything },
-  { name: 'log.beforePositions in the worker: finished commands come again', dies: 'worker', deaths: [{ point: 'log.beforePositions', act: publishAndAnswerAtOnce, then: async (stage) => expect(stage.written).toBeGreaterThanOrEqual(firstWrites) }], once: anything },
+  { name: 'log.afterAppend in the worker: the same', dies: 'worker', deaths: [{ point: 'log.afterAppend', act: publishAndAnswerAtOnce, then: async (_stage, plant) => expect((await plant.resultsOf(_stage)).length).toBeGreaterThan(0) }], once: doneOrParked },
+  { name: 'log.beforePositions in the worker: finished commands come again', dies: 'worker', deaths: [{ point: 'log.beforePositions', act: publishAndAnswerAtOnce, then: async (stage) => expect(stage.written).toBeGreaterThanOrEqual(firstWrites) }], once: doneOrParked },
   {
     name: 'log.afterPositions in the worker: a call that was handed over died with it, and its command does not come again',
     dies: 'worker',
     environment: quickHandOver,
+    ledger: quickSweep,
     deaths: [{ point: 'log.afterPositions', act: publishAndHold }],
     afterwards: letGo,
-    once: allParked(2),
+    once: doneOrParked,
   },
   {
     name: 'worker.afterHandover: the row blocks nobody',
@@ -236,7 +236,7 @@ export const workerRows: readonly Row[] = [
     environment: quickHandOver,
     deaths: [{ point: 'worker.afterHandover', act: publishAndHold, then: async (stage) => expect(await stage.count('handovers')).toBeGreaterThan(0) }],
     afterwards: letGo,
-    once: allParked(2),
+    once: doneOrParked,
   },
   {
     name: 'settle.afterSearch: the look-up is made again',
