@@ -59,7 +59,7 @@ export class LedgerFill {
       this.filled = next;
       if (finished > runsPerStatement) say(`${next} of ${finished} finished runs filled in`);
     }
-    for (const table of this.tables) await this.client.query(`vacuum (analyze) ${table}`);
+    for (const table of [...this.tables, 'subject_turns']) await this.client.query(`vacuum (analyze) ${table}`);
     await this.client.query('checkpoint');
     const size = await this.client.query<{ bytes: string }>(`select sum(pg_total_relation_size(c.oid)) as bytes from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace`);
     return { rows, megabytes: Math.round(Number(size.rows[0]?.bytes ?? 0) / 1_000_000), seconds: Math.round((performance.now() - start) / 100) / 10 };
@@ -83,7 +83,12 @@ export class LedgerFill {
       );
       if ((rowCount ?? 0) > 0) counts.push([table, rowCount ?? 0]);
     }
-    return counts;
+    const turns = await this.columns('subject_turns');
+    // One place a run: the row that decided about its order stays as long as the run.
+    const { rowCount } = await this.client.query(
+      `insert into subject_turns (${turns.map(([column]) => column).join(', ')}) select ${turns.map(([, value]) => value).join(', ')} from fill f join templates p on p.place = f.n % f.templates join runs r on r.run_id = p.run_id join lateral (select * from subject_turns s where s.organisation_id = r.organisation_id limit 1) t on true`,
+    );
+    return [...counts, ['subject_turns', rowCount ?? 0]];
   }
 
   private async columns(table: string): Promise<readonly (readonly [string, string])[]> {

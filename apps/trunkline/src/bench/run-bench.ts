@@ -14,7 +14,7 @@ import { measureNeighbour } from './scenarios/neighbour.js';
 import { measureRecovery } from './scenarios/recovery.js';
 import { measureThrottled } from './scenarios/throttled.js';
 import { openSession, type BenchContext, type BenchSession } from './session.js';
-import { brokerSays, databaseSays, hardware } from './surroundings.js';
+import { brokerSays, brokerVersions, databaseSays, hardware } from './surroundings.js';
 import { tableOf } from './table.js';
 import { judgeTargets } from './targets.js';
 
@@ -31,8 +31,16 @@ const measures: Readonly<Record<ScenarioName, (context: BenchContext) => Promise
   recovery: measureRecovery,
 };
 
-/** Runs one scenario on a platform made for it, with data of its own that goes with it; answers with the exit status. */
+/** Runs one scenario and tells its result; answers with the exit status. */
 export async function runBench(options: BenchOptions): Promise<number> {
+  const result = await takeResult(options);
+  if (options.save !== undefined) writeFileSync(options.save, `${JSON.stringify(result, null, 2)}\n`);
+  write(options.output === 'json' ? JSON.stringify(result) : tableOf(result));
+  return isSound(result) ? 0 : exitCodes.failed;
+}
+
+/** Runs one scenario on a platform made for it, with data of its own that goes with it. */
+export async function takeResult(options: BenchOptions): Promise<BenchResult> {
   mkdirSync(stateFolder(), { recursive: true });
   const folder = mkdtempSync(join(resolve(stateFolder()), 'bench-'));
   const closing = new Closing();
@@ -46,16 +54,13 @@ export async function runBench(options: BenchOptions): Promise<number> {
       options, folder, closing,
       describe: async (databases, brokers) => {
         const { version, durability } = await databaseSays(databases);
-        said.versions['postgresql'] = version;
+        Object.assign(said.versions, { postgresql: version }, brokerVersions(folder, brokers));
         Object.assign(said.durability, durability, brokerSays(folder, brokers));
       },
     });
-    const { says: _says, output, save, profile: _profile, kafka: _kafka, ...asked } = options;
+    const { says: _says, output: _output, save: _save, profile: _profile, kafka: _kafka, ...asked } = options;
     const measured = { format: 'trunkline-bench/2', at: new Date().toISOString(), options: asked, ...said, hardware: machine, calibration, ...outcome } as const;
-    const result: BenchResult = { ...measured, targets: judgeTargets(measured) };
-    if (save !== undefined) writeFileSync(save, `${JSON.stringify(result, null, 2)}\n`);
-    write(output === 'json' ? JSON.stringify(result) : tableOf(result));
-    return isSound(result) ? 0 : exitCodes.failed;
+    return { ...measured, targets: judgeTargets(measured) };
   } finally {
     await closing.close();
     release();

@@ -24,6 +24,14 @@ export function brokerSays(folder: string, brokers: readonly string[] | null): R
   };
 }
 
+/** Which client talks to the broker, and which broker it is where it is a local one. */
+export function brokerVersions(folder: string, brokers: readonly string[] | null): Readonly<Record<string, string>> {
+  if (brokers === null) return {};
+  const log = join(folder, 'kafka', 'kafka.log');
+  const version = existsSync(log) ? /Kafka version: (\S+)/.exec(readFileSync(log, 'utf8'))?.[1] : undefined;
+  return { kafka: version ?? 'as its operator runs it', kafka_client: process.env['KAFKA_CLIENT'] ?? 'kafkajs' };
+}
+
 export async function databaseSays(databases: Pick<Databases, 'system'>): Promise<{ version: string; durability: BenchResult['durability'] }> {
   const { rows } = await databases.system.query<{ name: string; setting: string; unit: string | null }>('select name, setting, unit from pg_settings where name = any ($1)', [[...durabilitySettings, 'server_version']]);
   const { rows: tables } = await databases.system.query<{ forced: boolean }>("select bool_and(relrowsecurity and relforcerowsecurity) as forced from pg_class where oid in ('runs'::regclass, 'attempts'::regclass, 'run_events'::regclass)");

@@ -46,7 +46,6 @@ export const targets: readonly Target[] = [
   { scenario: 'neighbour', says: 'p95 against before, poison', figure: 'findings.poison.ratio', atMost: 1.2 },
   { scenario: 'throttled', says: 'commands sent per call made', figure: 'findings.backlog.commandsPerCall', atMost: 1.2 },
   { scenario: 'throttled', says: 'CPU beside an idle platform, % of one core', figure: 'findings.idle.beyondNothing', atMost: 5, waiting: 100_000 },
-  { scenario: 'throttled', says: "the free tenant's p95 against before", figure: 'findings.during.ratio', atMost: 1.2 },
   { scenario: 'growth', says: 'CPU per event against the first, more tenants', figure: 'findings.tenants.worst', atMost: 1.1 },
   { scenario: 'growth', says: 'CPU per event against the first, more finished runs', figure: 'findings.finished.worst', atMost: 1.1 },
   { scenario: 'recovery', says: 'slowest event with upsert steps, ms longer than without a kill', figure: 'findings.*.upsertLonger', atMost: 3_000 },

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { write } from '../client/output.js';
+import type { GuardWords } from '../bench/guard.js';
 import { isScenario, killTargets, scenarios, type BenchOptions, type KillTarget, type ScenarioName } from '../bench/scenario.js';
 import { positiveNumber, wholeNumber } from './options.js';
 
@@ -47,6 +48,15 @@ export function addBench(program: Command): void {
     .action(async (scenario: ScenarioName, words: BenchWords) => {
       const { runBench } = await import('../bench/run-bench.js');
       process.exitCode = await runBench(optionsOf(scenario, words));
+    });
+  bench
+    .command('guard')
+    .description('fails when an event costs more processor time than the baseline in the repository allows; for continuous integration')
+    .option('--runs <number>', 'of which the median counts', positiveNumber, 3)
+    .option('--write', 'make what was measured the new baseline', false)
+    .action(async (words: GuardWords) => {
+      const { runGuard } = await import('../bench/guard.js');
+      process.exitCode = await runGuard(words);
     });
   bench
     .command('compare')

@@ -84,7 +84,7 @@ async function addNeighbour({ folder, closing, databases, api, options }: BenchS
       return simulator;
     }),
   );
-  const tenant = await addTenant({ databases, vault: demoVault(databases, secrets), name: 'The neighbour', providers: simulators, chains: neighbourChains });
+  const tenant = await addTenant({ databases, vault: demoVault(databases, secrets), name: 'The neighbour', providers: simulators, chains: (demo) => neighbourChains(demo.map((step) => ({ ...step, timeoutMs: Math.min(step.timeoutMs, options.seconds * 1_000) }))) });
   return { tenant, simulators, publish: publishBy(api, () => tenant.apiKey) };
 }
 

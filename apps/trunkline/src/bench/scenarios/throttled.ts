@@ -16,9 +16,9 @@ import { Usage } from '../usage.js';
 import { verify } from '../verify.js';
 import { endToEndMs, perSecond, spreads } from './load.js';
 
-/** How long the platform is watched with nothing to do, for comparison. */
+/** How long the platform is watched with nothing to do, for comparison; less where the whole run is shorter. */
 const nothingS = 10;
-/** How long the free tenant is measured, before and during. */
+/** How long the free tenant is measured, before and during; less where the whole run is shorter. */
 const freeS = 20;
 
 /** A backlog of one-step runs that would take days; measured for a while after all of it is planned, and then left. */
@@ -33,9 +33,10 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
   await untilDone(databases, runs, first.runIds.length);
   const before = await freeLoad(session, 'before the backlog');
   await untilDone(databases, runs, first.runIds.length + before.runIds.length);
-  say(`Nothing to do for ${nothingS} s …`);
+  const idleS = Math.min(nothingS, options.seconds);
+  say(`Nothing to do for ${idleS} s …`);
   await wait(2_000);
-  const nothing = await idleShare(platform.pid, nothingS);
+  const nothing = await idleShare(platform.pid, idleS);
   const planned = await putBacklog(session, tenant, theirs);
   say(`Watching the backlog for ${options.seconds} s …`);
   const withBacklog = await idleShare(platform.pid, options.seconds);
@@ -53,7 +54,7 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
     ...used, accepted: accepted.length + planned.runIds.length, refused: first.refused + before.refused + during.refused, finished, providerCallsPerEvent: null,
     eventsPerSecond: perSecond(during.runIds.length, during, times), milliseconds: spreads(during, endToEndMs(during, times), 0),
     findings: {
-      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, commandsPerCall: ratioOf(sent, calls), left: `after ${options.seconds} s plus ${freeS} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
+      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, commandsPerCall: ratioOf(sent, calls), left: `after ${options.seconds} s plus ${Math.min(freeS, options.seconds)} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
       idle: { nothingToDoPercent: nothing, behindTheLimitPercent: withBacklog, beyondNothing: nothing === null || withBacklog === null ? null : rounded(withBacklog - nothing) },
       before: { p50: spreadBefore.p50, p95: spreadBefore.p95 },
       during: { p50: spreadDuring.p50, p95: spreadDuring.p95, ratio: ratioOf(spreadDuring.p95, spreadBefore.p95) },
@@ -76,8 +77,9 @@ async function addThrottled({ folder, closing, databases, options }: BenchSessio
 }
 
 async function freeLoad({ options, rows, publish }: BenchSession, when: string): Promise<Sent> {
-  const schedule = evenSchedule(options.rate, 1, freeS);
-  say(`The free tenant ${when}: ${options.rate} events/s for ${freeS} s …`);
+  const seconds = Math.min(freeS, options.seconds);
+  const schedule = evenSchedule(options.rate, 1, seconds);
+  say(`The free tenant ${when}: ${options.rate} events/s for ${seconds} s …`);
   return sendOpenLoop(publish, schedule, 1, rows.take(schedule.requests));
 }
 
