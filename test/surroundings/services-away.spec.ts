@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { createIdentity } from '@trunkline/identity';
 import { describeWithLocalKafka, freePort, startKafka, startPostgres, type LocalKafka, type PostgresServer } from '@trunkline/local-services';
 import { migrate, openDatabases } from '@trunkline/storage';
 import { newMasterKeys, seedCouncil, vaultOf, type Council } from '../support/council.js';
@@ -14,14 +15,17 @@ import { until } from '../support/until.js';
 import { tellFigure } from './figures.js';
 import { residentMiB } from './memory.js';
 import { faultSeconds } from './seconds.js';
+import { median } from './slope.js';
 
 const awaySeconds = faultSeconds(3);
 jest.setTimeout((awaySeconds + 120) * 1_000);
 
 const publishers = 64;
-/** What the gateway promises, and what a busy machine needs besides. */
+/** What the gateway promises; the one answer that a busy machine delays most may take so much longer. */
 const answerWithinMs = 2_000;
-const busyMachineMs = 1_000;
+const busyMachineMs = 5_000;
+/** How late a timer of ours is tells how busy the machine is. */
+const meterEveryMs = 100;
 const allowedGrowthMiB = 100;
 
 interface Refusal {
@@ -39,6 +43,7 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
   let broker: LocalKafka;
   let council: Council;
   let client: GatewayClient;
+  let unseenKey = '';
 
   beforeAll(async () => {
     chmodSync(folder, 0o755);
@@ -49,6 +54,8 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
     const databases = openDatabases(database.url);
     // No provider: a run ends with its planning.
     council = await seedCouncil({ databases, vault: vaultOf(databases, masterKeys), addresses: {} });
+    // A key that the gateway has never seen when the database goes away.
+    ({ apiKey: unseenKey } = await createIdentity({ databases }).createApiKey({ organisationId: council.organisationId, name: 'unseen', scopes: ['publish'] }));
     await databases.close();
     client = new GatewayClient(`http://127.0.0.1:${ports.gateway}`, council.apiKey);
     const environment = { DATABASE_URL: database.url, KAFKA_BROKERS: broker.brokers.join(','), TRUNKLINE_MASTER_KEYS: masterKeys, PORT: String(ports.gateway) };
@@ -103,11 +110,15 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
   async function untilAllPlanned(): Promise<number> {
     const beganAt = performance.now();
     const reader = new LedgerReader(database.url);
+    let missing: readonly string[] = [];
     await until('a run, done, for every accepted event', async () => {
       const rows = await reader.query<{ event_id: string }>(`select event_id from runs join run_events using (organisation_id, run_id) where state = 'done'`);
       const done = new Set(rows.map(({ event_id }) => event_id));
-      return [...accepted].every((id) => done.has(id));
-    }, 60_000, 200);
+      missing = [...accepted].filter((id) => !done.has(id));
+      return missing.length === 0;
+    }, 90_000, 200).catch((error: unknown) => {
+      throw new Error(`${String(error)}: ${missing.length} of ${accepted.size} are missing, among them ${missing.slice(0, 5).join(', ')}\n${apps.map(({ name, output }) => `--- ${name}\n${output.slice(-1_500)}`).join('\n')}`);
+    });
     return performance.now() - beganAt;
   }
 
@@ -122,7 +133,7 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
       count += 1;
       await wait(20);
     }
-    const stranger = await new GatewayClient(client.url, council.apiKey.replace(/^(tl_)./, '$1Z')).publish([councilEvent('of-a-stranger')]);
+    const stranger = await new GatewayClient(client.url, unseenKey).publish([councilEvent('of-a-stranger')]);
     expect(stranger.status).toBe(503);
     await startDatabase();
     const tookMs = await untilAllPlanned();
@@ -136,7 +147,13 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
     const beforeMiB = gatewayMiB();
     await broker.kill();
     let most = beforeMiB;
-    const meter = setInterval(() => (most = Math.max(most, gatewayMiB())), 200);
+    let metAt = performance.now();
+    let latenessMs = 0;
+    const meter = setInterval(() => {
+      most = Math.max(most, gatewayMiB());
+      latenessMs = Math.max(latenessMs, performance.now() - metAt - meterEveryMs);
+      metAt = performance.now();
+    }, meterEveryMs);
     const before = accepted.size;
     const endsAt = performance.now() + awaySeconds * 1_000;
     const refusals = await flood('without-broker', () => performance.now() > endsAt);
@@ -146,6 +163,8 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
     expect(refusals.length).toBeGreaterThan(publishers / 2);
     expect(refusals.filter(({ status, retryAfter }) => status !== 503 || !/^[1-9]\d*$/.test(retryAfter ?? ''))).toEqual([]);
     const slowest = Math.max(...refusals.map(({ tookMs }) => tookMs));
+    const usual = median(refusals.map(({ tookMs }) => tookMs));
+    expect({ usual, isInTime: usual < answerWithinMs + 250 + 2 * latenessMs }).toEqual({ usual, isInTime: true });
     expect(slowest).toBeLessThan(answerWithinMs + busyMachineMs);
     expect(most - beforeMiB).toBeLessThan(allowedGrowthMiB);
 
@@ -154,17 +173,17 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
     await publishOne('after-the-broker');
     const acceptsAfterMs = performance.now() - returnedAt;
     const tookMs = await untilAllPlanned();
-    tellFigure(`broker away ${awaySeconds} s, ${publishers} publishers`, `0 accepted, ${refusals.length} answers 503 + Retry-After, slowest ${Math.round(slowest)} ms, gateway ${beforeMiB.toFixed(0)} → at most ${most.toFixed(0)} MiB; accepts ${(acceptsAfterMs / 1000).toFixed(1)} s after its return, all planned ${(tookMs / 1000).toFixed(1)} s later`);
+    tellFigure(`broker away ${awaySeconds} s, ${publishers} publishers`, `0 accepted, ${refusals.length} answers 503 + Retry-After, median ${Math.round(usual)} ms, slowest ${Math.round(slowest)} ms, gateway ${beforeMiB.toFixed(0)} → at most ${most.toFixed(0)} MiB; accepts ${(acceptsAfterMs / 1000).toFixed(1)} s after its return, all planned ${(tookMs / 1000).toFixed(1)} s later`);
   });
 
   it('does not unfold a small body that says it is compressed', async () => {
-    const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024, ' '));
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
     const before = gatewayMiB();
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => fetch(`${client.url}/api/events`, { method: 'POST', body: bomb, headers: { authorization: `Bearer ${council.apiKey}`, 'content-type': 'application/cloudevents+json', 'content-encoding': 'gzip' } }).then(({ status }) => status)),
     );
     expect(new Set(answers)).toEqual(new Set([415]));
     expect(gatewayMiB() - before).toBeLessThan(allowedGrowthMiB);
-    tellFigure('gzip bombs sent to us (20 × 256 KB for 256 MB)', `all 415, gateway ${before.toFixed(0)} → ${gatewayMiB().toFixed(0)} MiB`);
+    tellFigure('gzip bombs sent to us (20 × 64 KB for 64 MB)', `all 415, gateway ${before.toFixed(0)} → ${gatewayMiB().toFixed(0)} MiB`);
   });
 });
