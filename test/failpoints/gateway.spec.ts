@@ -1,4 +1,6 @@
 import { gatewayRows } from './matrix.js';
 import { runMatrix } from './run-matrix.js';
 
-describe('the gateway, killed exactly at', () => runMatrix(gatewayRows));
+describe('the gateway, killed exactly at', () => {
+  runMatrix(gatewayRows);
+});

@@ -23,5 +23,7 @@ describeWithLocalKafka('on Kafka, killed exactly at', () => {
     rmSync(folder, { recursive: true, force: true });
   }, 30_000);
 
-  describe('its point', () => runMatrix(rows, () => ({ kafkaBrokers: broker?.brokers.join(',') ?? '' })));
+  describe('its point', () => {
+    runMatrix(rows, () => ({ kafkaBrokers: broker?.brokers.join(',') ?? '' }));
+  });
 });

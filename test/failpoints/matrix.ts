@@ -26,7 +26,7 @@ export interface Row {
   /** After its last death, before it comes back. */
   readonly afterwards?: (stage: Stage, plant: Plant) => Promise<void>;
   /** When every run has ended. */
-  readonly finally?: (stage: Stage, plant: Plant) => Promise<void>;
+  readonly inTheEnd?: (stage: Stage, plant: Plant) => Promise<void>;
   /** What becomes of the two steps that may not be repeated, in the end; `done` by default. */
   readonly once?: (figures: OnceFigures) => void;
 }
@@ -73,19 +73,19 @@ export const gatewayRows: readonly Row[] = [
     dies: 'gateway',
     deaths: [{ point: 'gateway.beforeProduce', act: publishInVain, then: async (stage) => expect(await stage.runs()).toEqual([]) }],
     afterwards: async (stage) => expect(await stage.runs()).toEqual([]),
-    finally: publish,
+    inTheEnd: publish,
   },
   {
     name: 'gateway.afterProduce: events go their way without an answer, and the repeat is known',
     dies: 'gateway',
     deaths: [{ point: 'gateway.afterProduce', act: publishInVain, then: async (stage) => expect(await isDurable(stage)).toBe(true) }],
-    finally: publish,
+    inTheEnd: publish,
   },
   {
     name: 'log.afterAppend in the gateway: the same',
     dies: 'gateway',
     deaths: [{ point: 'log.afterAppend', act: publishInVain, then: async (stage) => expect(await isDurable(stage)).toBe(true) }],
-    finally: publish,
+    inTheEnd: publish,
   },
   {
     name: 'verbs.afterReplay: the repeat under the same key answers with the same run',
@@ -95,7 +95,7 @@ export const gatewayRows: readonly Row[] = [
       await stage.untilEnded();
     },
     deaths: [{ point: 'verbs.afterReplay', act: (stage) => expect(replayOf(stage)).rejects.toThrow(), then: async (stage) => expect(await stage.count('runs', 'root_run_id <> run_id')).toBe(1) }],
-    finally: async (stage) => {
+    inTheEnd: async (stage) => {
       const answer = await replayOf(stage);
       expect(answer.status).toBe(202);
       await until('the end of the replay', async () => (await stage.count('runs', `root_run_id <> run_id and state = 'done'`)) === 1, 15_000);
@@ -171,7 +171,7 @@ export const ledgerRows: readonly Row[] = [
         then: async (stage) => expect(await stage.count('dead_letters', 'closed_at is null')).toBe(1),
       },
     ],
-    finally: async (stage) => {
+    inTheEnd: async (stage) => {
       // The publisher's other content under a known id is refused each time it comes back.
       await until('its return', async () => (await stage.count('dead_letters', 'times >= 2 and closed_at is null')) === 1, 10_000);
       await until('the end of the redrive', async () => (await stage.count('due_work')) === 0, 10_000);

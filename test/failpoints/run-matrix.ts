@@ -37,7 +37,7 @@ export function runMatrix(rows: readonly Row[], options: () => PlantOptions = ()
     await plant.replace(row.dies);
     if (stage.receipts.size === 0) await stage.publish();
     await stage.untilEnded();
-    await row.finally?.(stage, plant);
+    await row.inTheEnd?.(stage, plant);
     expect(await stage.breaches()).toEqual([]);
     expect(await plant.passedTooEarly(stage)).toEqual([]);
     // A late answer may still take a parked step out of doubt.

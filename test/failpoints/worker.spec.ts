@@ -1,4 +1,6 @@
 import { workerRows } from './matrix.js';
 import { runMatrix } from './run-matrix.js';
 
-describe('the worker, killed exactly at', () => runMatrix(workerRows));
+describe('the worker, killed exactly at', () => {
+  runMatrix(workerRows);
+});
