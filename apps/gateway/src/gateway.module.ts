@@ -22,6 +22,7 @@ import { type AccessWiring, accessProviders } from './edge/access-wiring.js';
 import { RequestLimits } from './edge/request-limits.js';
 import { EntryController } from './people/entry.controller.js';
 import { KeysController } from './people/keys.controller.js';
+import { OpenIdController } from './people/openid.controller.js';
 import { OrganisationController } from './people/organisation.controller.js';
 import { PeopleController } from './people/people.controller.js';
 import { SessionController } from './people/session.controller.js';
@@ -55,7 +56,7 @@ export class GatewayModule {
     const limits = new RequestLimits(access.limiter, access.strangerRequestsPerMinute);
     return {
       module: GatewayModule,
-      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, EntryController, DocumentsController],
+      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, OpenIdController, EntryController, DocumentsController],
       providers: [
         ...accessProviders(access, limits),
         OpenApi,

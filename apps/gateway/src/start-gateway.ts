@@ -1,13 +1,13 @@
 import { actionCatalogue } from '@trunkline/connectors';
 import { providerFamilies } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
-import { createIdentity, createPeople, createRateLimiter } from '@trunkline/identity';
+import { createIdentity, createPeople, createRateLimiter, OpenIdSignIn } from '@trunkline/identity';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { type Dependency, openEventLog, openOutbound, startOps } from '@trunkline/service';
 import { type Databases, openDatabases, openVault } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { type MasterKeys, loadMasterKeys } from '@trunkline/vault';
-import type { GatewayConfig } from './config.js';
+import { type GatewayConfig, openIdProviderOf } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
 import { Connections } from './edge/connections.js';
@@ -60,12 +60,14 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
   const people = createPeople({ databases });
+  const provider = openIdProviderOf(config);
+  const openId = provider === null ? null : new OpenIdSignIn(provider, databases, people.accounts, people.invitations);
   const limiter = createRateLimiter({ databases });
   const application = await createGatewayApplication(
     {
       databases,
       eventLog: log,
-      access: { identity: createIdentity({ databases }), people, limiter, onEffect: parts.onEffect ?? (() => undefined), publicUrl: config.publicUrl ?? null, strangerRequestsPerMinute: config.strangerRequestsPerMinute ?? null, trustedProxies: config.trustedProxies ?? [] },
+      access: { identity: createIdentity({ databases }), people, openId, limiter, onEffect: parts.onEffect ?? (() => undefined), publicUrl: config.publicUrl ?? null, strangerRequestsPerMinute: config.strangerRequestsPerMinute ?? null, trustedProxies: config.trustedProxies ?? [] },
       plane,
       vault,
       verbs: createLedgerVerbs({ databases, catalogue: actionCatalogue }),
@@ -81,6 +83,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const upkeep = new Upkeep((error) => logger.warn({ err: error }, 'upkeep failed; it is tried again'));
   upkeep.every(sweepEveryMs, () => people.sweep());
   upkeep.every(sweepEveryMs, () => limiter.sweep());
+  if (openId !== null) upkeep.every(sweepEveryMs, () => openId.sweep());
   const release = async (): Promise<void> => {
     endWatch();
     await upkeep.stop();

@@ -15,6 +15,8 @@ export { createRateLimiter, rateWindowSeconds } from './rate/rate-limiter.js';
 export { networkOf } from './rate/network.js';
 export type { Account } from './people/accounts.js';
 export type { Invitation } from './people/invitations.js';
+export type { OpenIdAlgorithm, OpenIdArrival, OpenIdProvider, OpenIdStart } from './people/openid.js';
+export { openIdAlgorithms, OpenIdSignIn } from './people/openid.js';
 export type { Member } from './people/members.js';
 export type { People, PeopleOptions } from './people/people.js';
 export { createPeople } from './people/people.js';

@@ -12,7 +12,7 @@ export function asyncApiYaml(): string {
 
 /** Describes the API without anything behind it: making the description calls nothing. */
 export async function openApiJson(): Promise<string> {
-  const application = await createGatewayApplication({ consumerGroups: [], answerWithinMs: 0, access: { publicUrl: null, trustedProxies: [], strangerRequestsPerMinute: null } } as unknown as GatewayWiring, () => undefined);
+  const application = await createGatewayApplication({ consumerGroups: [], answerWithinMs: 0, access: { openId: null, publicUrl: null, trustedProxies: [], strangerRequestsPerMinute: null } } as unknown as GatewayWiring, () => undefined);
   try {
     return `${JSON.stringify(application.get(OpenApi).document(), null, 2)}\n`;
   } finally {

@@ -1,7 +1,7 @@
 import type { Provider } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import type { Identity, People } from '@trunkline/identity';
-import { AccessGuard, identity as identityToken, peopleToken } from './access.guard.js';
+import type { Identity, OpenIdSignIn, People } from '@trunkline/identity';
+import { AccessGuard, identity as identityToken, openIdToken, peopleToken } from './access.guard.js';
 import { effectListener, type EffectListener } from './effect.interceptor.js';
 import { type Limiter, RequestLimits } from './request-limits.js';
 import { Cookies, SiteAddress } from './session-cookie.js';
@@ -10,6 +10,7 @@ import { Cookies, SiteAddress } from './session-cookie.js';
 export interface AccessWiring {
   readonly identity: Identity;
   readonly people: People;
+  readonly openId: OpenIdSignIn | null;
   readonly limiter: Limiter;
   /** Told of every effect of an actor. */
   readonly onEffect: EffectListener;
@@ -27,6 +28,7 @@ export function accessProviders(access: AccessWiring, limits: RequestLimits): re
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: identityToken, useValue: access.identity },
     { provide: peopleToken, useValue: access.people },
+    { provide: openIdToken, useValue: access.openId },
     { provide: effectListener, useValue: access.onEffect },
     { provide: RequestLimits, useValue: limits },
     { provide: SiteAddress, useValue: site },

@@ -11,6 +11,7 @@ import { Cookies, SiteAddress } from './session-cookie.js';
 
 export const identity = Symbol('identity');
 export const peopleToken = Symbol('people');
+export const openIdToken = Symbol('openid sign-in');
 
 /** Lets a request through when who sent it, by API key or by session, has the permission its operation names. */
 @Injectable()

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsOptional, IsString, IsUUID, MaxLength, MinLength } from 'class-validator';
+import { IsEmail, IsOptional, IsString, IsUUID, Matches, MaxLength, MinLength } from 'class-validator';
 
 export class SignInBody {
   @ApiProperty({ format: 'email' })
@@ -74,4 +74,18 @@ export class SetupBody extends NewPerson {
   @IsOptional()
   @IsUUID()
   organisation_id?: string;
+}
+
+export class OpenIdStartBody {
+  @ApiPropertyOptional({ default: '/', description: 'Where to go on this site afterwards.' })
+  @IsOptional()
+  @Matches(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/, { message: 'return_to must be a path on this site' })
+  @MaxLength(500)
+  return_to: string = '/';
+
+  @ApiPropertyOptional({ writeOnly: true, description: 'Token of an invitation to be accepted on the way.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(300)
+  invitation?: string;
 }

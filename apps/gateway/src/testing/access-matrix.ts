@@ -73,6 +73,9 @@ export const accessMatrix: Readonly<Record<string, MatrixRow>> = {
   'DELETE /api/keys/{id}': { roles: administrators, scope: 'keys:manage', own: 204, foreign: 404, path: async (tenant, world) => `/api/keys/${await world.newKey(tenant)}` },
 
   'POST /api/session': { roles: open, scope: null, own: 400, foreign: null, body: {} },
+  'GET /api/session/methods': { roles: open, scope: null, own: 200, foreign: null },
+  'POST /api/session/openid': { roles: open, scope: null, own: 404, foreign: null, body: {} },
+  'GET /api/session/openid/callback': { roles: open, scope: null, own: 404, foreign: null },
   'POST /api/setup': { roles: open, scope: null, own: 400, foreign: null, body: {} },
   'POST /api/invitations/accept': { roles: open, scope: null, own: 400, foreign: null, body: {} },
   'GET /api/session': { roles: everybody, scope: null, own: 200, foreign: null },

@@ -66,7 +66,7 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
   const effects: Effect[] = [];
   const people = createPeople({ databases: database.databases });
   const limiter = createRateLimiter({ databases: database.databases });
-  const access: AccessWiring = { identity, people, limiter, onEffect: (effect) => void effects.push(effect), publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
+  const access: AccessWiring = { identity, people, openId: null, limiter, onEffect: (effect) => void effects.push(effect), publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
   const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
@@ -100,7 +100,7 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
 
 async function send(url: string, method: string, body: unknown, headers: SentHeaders): Promise<TestAnswer> {
   const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
-  const answer = await fetch(url, { method, body: payload, headers: present({ ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }) });
+  const answer = await fetch(url, { method, redirect: 'manual', body: payload, headers: present({ ...(payload === undefined ? {} : { 'content-type': 'application/json' }), ...headers }) });
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, text, body: (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown> };
 }
