@@ -24,10 +24,15 @@ export interface InterventionWishes {
   isLoadOver(): boolean;
 }
 
+/** On a machine that is busy with other things a start may take a minute. */
+const comesUpWithinMs = 240_000;
+
 /** Carries the schedule out. A kill waits for enough in flight; what is down or frozen is not touched again before it is back. */
 export class Interventions {
   readonly done: Intervention[] = [];
   readonly skipped: Happening[] = [];
+  /** What did not come back as it should. */
+  readonly troubles: string[] = [];
   private readonly busy = new Map<string, Promise<void>>();
 
   constructor(private readonly wishes: InterventionWishes) {}
@@ -75,7 +80,7 @@ export class Interventions {
     const inFlight = this.wishes.inFlight();
     const intervention: Intervention = { what: `${happening.kind === 'provider-fault' ? happening.fault : happening.kind} ${target}`, kind: happening.kind, target, atMs: Date.now(), endedAtMs: null, inFlight, counts: happening.kind === 'kill' && inFlight >= this.wishes.inFlightWished };
     this.done.push(intervention);
-    await perform(this.wishes.platform, happening, this.wishes.signal);
+    await perform(this.wishes.platform, happening, this.wishes.signal).catch((error: unknown) => void this.troubles.push(`${intervention.what}: ${error instanceof Error ? error.message : String(error)}`));
     intervention.endedAtMs = Date.now();
   }
 }
@@ -104,7 +109,7 @@ async function perform(platform: ChaosPlatform, happening: Happening, signal: Ab
   if (target === 'broker') return landscape.startBroker();
   landscape.service(target).start();
   // Whether it is ready is not waited for: the next blow may fall on one that is just coming up.
-  await landscape.service(target).untilListening(60_000);
+  await landscape.service(target).untilListening(comesUpWithinMs);
 }
 
 function freeze({ landscape }: ChaosPlatform, target: string): void {

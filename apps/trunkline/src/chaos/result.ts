@@ -25,7 +25,7 @@ export interface ChaosResult {
   readonly findings: readonly { readonly invariant: string; readonly checked: number; readonly breaches: number; readonly note: string; readonly examples: readonly string[] }[];
   readonly drained: boolean;
   readonly refusals: readonly string[];
-  readonly ended_by_themselves: readonly string[];
+  readonly troubles: readonly string[];
   readonly schedule: readonly Happening[];
   readonly machine: { readonly cpus: number; readonly model: string; readonly memoryGb: number; readonly node: string };
 }
@@ -41,7 +41,7 @@ export interface Outcome {
   readonly isDrained: boolean;
   readonly seconds: ChaosResult['seconds'];
   readonly findings: readonly Finding[];
-  readonly died: readonly string[];
+  readonly troubles: readonly string[];
 }
 
 export function resultOf({ options, schedule, interventions, findings, seconds, ...counted }: Outcome): ChaosResult {
@@ -67,7 +67,7 @@ export function resultOf({ options, schedule, interventions, findings, seconds, 
     findings: findings.map(({ invariant, checked, note, breaches }) => ({ invariant, checked, note, breaches: breaches.length, examples: breaches.slice(0, 5).map(({ says }) => says) })),
     drained: counted.isDrained,
     refusals: counted.refusals.slice(0, 20),
-    ended_by_themselves: counted.died,
+    troubles: counted.troubles,
     schedule,
     machine: { cpus: cpus().length, model: cpus()[0]?.model ?? '', memoryGb: Math.round(totalmem() / 1e9), node: process.version },
   };
@@ -75,5 +75,5 @@ export function resultOf({ options, schedule, interventions, findings, seconds, 
 
 /** Nothing broken, nothing stuck, nothing refused, and no process gave up by itself. */
 export function isGood(result: ChaosResult): boolean {
-  return result.drained && result.refusals.length === 0 && result.ended_by_themselves.length === 0 && result.accepted === result.events && result.findings.every(({ breaches }) => breaches === 0);
+  return result.drained && result.refusals.length === 0 && result.troubles.length === 0 && result.accepted === result.events && result.findings.every(({ breaches }) => breaches === 0);
 }

@@ -87,8 +87,8 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     const findings = check(evidence);
     progress.end();
     const seconds = { load: loadS, drain: drainS, check: since(checkFromMs), all: since(startedMs) };
-    const died = landscape.services.filter(({ hasEnded }) => hasEnded).map(({ name, output }) => `${name}: ${output.slice(-300)}`);
-    const result = resultOf({ options, schedule, interventions, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, died });
+    const troubles = [...interventions.troubles, ...landscape.services.filter(({ hasEnded }) => hasEnded).map(({ name, output }) => `${name} ended by itself: ${output.slice(-300)}`)];
+    const result = resultOf({ options, schedule, interventions, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, troubles });
     tell(result, findings, evidence, interventions);
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
     return result;
@@ -121,7 +121,7 @@ function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evide
   for (const { invariant, checked, note, breaches } of findings) write(`${breaches.length === 0 ? '✓' : '✗'} ${invariant} ${invariants[invariant]}: ${checked} checked, ${breaches.length} broken (${note})`);
   if (result.skipped > 0) write(`${result.skipped} kills were left out: too little was in flight`);
   for (const line of result.refusals) write(`refused for good: ${line}`);
-  for (const line of result.ended_by_themselves) write(`ended by itself: ${line}`);
+  for (const line of result.troubles) write(`trouble: ${line}`);
   for (const breach of findings.flatMap(({ breaches }) => breaches.slice(0, shownHistories))) {
     write(`\n${breach.invariant} BROKEN: ${breach.says}`);
     for (const line of historyOf(breach, evidence, interventions.done)) write(line);
