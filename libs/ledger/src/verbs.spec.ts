@@ -132,6 +132,21 @@ describe('what people ask of the ledger', () => {
     expect((await verbs.listDeadLetters(bench.organisationId, { limit: 9 })).items.map((item) => [item.id, item.times, item.closedAtMs])).toEqual([[letter?.id, 2, null]]);
   });
 
+  it('leaves a letter open whose record has come back and failed again before its redrive is written down', async () => {
+    const record = { ...bench.record(bench.event('conversation_ended', 'back at once')), value: Buffer.from('not json') };
+    await bench.ledger().handleBatch([record]);
+    const verbs = bench.verbs();
+    const [letter] = (await verbs.listDeadLetters(bench.organisationId, { limit: 1 })).items;
+    await verbs.redrive(bench.organisationId, { ids: [letter?.id ?? ''], filter: {}, dryRun: false, perSecond: null, force: false });
+    const append: EventLog['append'] = async () => {
+      await bench.ledger().handleBatch([{ ...record, offset: record.offset + 1_000n, headers: [...record.headers, ['tl_dead_letter', Buffer.from(letter?.id ?? '')]] }]);
+      return [];
+    };
+    await bench.ledger({ eventLog: { driver: 'postgres', clockOffsetMs: () => null, lag: async () => [], append } }).passes.due();
+    expect((await verbs.listDeadLetters(bench.organisationId, { limit: 9, isOpen: true })).items.map((item) => [item.id, item.times])).toEqual([[letter?.id, 2]]);
+    expect(await bench.query(`select from due_work where kind = 'record'`)).toEqual([]);
+  });
+
   it('sends what a worker dead-lettered back to the topic it came from, not to dead-letters', async () => {
     const origin = { 'x-dlq-topic': 'commands.crm', 'x-dlq-partition': '3', 'x-dlq-offset': '77', 'x-dlq-appended-at': '1700000000000', 'x-dlq-code': 'command.unreadable', 'x-dlq-reason': 'no JSON' };
     const headers = [['tl_organisation', Buffer.from(bench.organisationId)] as const, ...Object.entries(origin).map(([name, value]) => [name, Buffer.from(value)] as const)];

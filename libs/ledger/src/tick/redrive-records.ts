@@ -12,6 +12,7 @@ interface LetterRow {
   readonly organisation_id: string;
   readonly id: string;
   readonly topic: string;
+  readonly times: number;
   readonly appended_at_ms: number | null;
   readonly record_key: Buffer | null;
   readonly record_value: Buffer | null;
@@ -24,7 +25,7 @@ export async function redriveRecords(databases: Pick<Databases, 'system'>, event
   const keys = keysOf(letters);
   const rows = await inOrganisations(databases, letters.map((letter) => letter.organisationId), async (client) => {
     const found = await client.query<LetterRow>(
-      `select l.organisation_id, l.id, l.topic, (extract(epoch from l.appended_at) * 1000)::float8 as appended_at_ms, l.record_key, l.record_value, l.record_headers
+      `select l.organisation_id, l.id, l.topic, l.times, (extract(epoch from l.appended_at) * 1000)::float8 as appended_at_ms, l.record_key, l.record_value, l.record_headers
         from json_to_recordset($1::json) k(organisation_id uuid, id uuid) join dead_letters l on l.organisation_id = k.organisation_id and l.id = k.id where l.topic is not null`,
       [keys],
     );
@@ -39,17 +40,19 @@ export async function redriveRecords(databases: Pick<Databases, 'system'>, event
       report(error, `sending dead letter ${row.id} back to ${row.topic}`);
     }
   }));
-  const taken = letters.filter(({ organisationId, id }) => !refused.has(nameOf(organisationId, id)));
+  const timesOf = new Map(rows.map((row) => [nameOf(row.organisation_id, row.id), row.times]));
+  const taken = letters.filter(({ organisationId, id }) => !refused.has(nameOf(organisationId, id))).map((letter) => ({ ...letter, times: timesOf.get(nameOf(letter.organisationId, letter.id)) ?? 0 }));
   if (taken.length === 0) return;
   failpoint('ledger.afterRedrive');
   await close(databases, taken);
 }
 
-async function close(databases: Pick<Databases, 'system'>, letters: readonly Letter[]): Promise<void> {
-  const keys = keysOf(letters);
+/** P5: a record that has been dead-lettered again meanwhile has made its letter a new one, which stays open. */
+async function close(databases: Pick<Databases, 'system'>, letters: readonly (Letter & { readonly times: number })[]): Promise<void> {
+  const keys = JSON.stringify(letters.map(({ organisationId, id, times }) => ({ organisation_id: organisationId, id, times })));
   await inOrganisations(databases, letters.map((letter) => letter.organisationId), async (client) => {
     await client.query(
-      `update dead_letters l set closed_at = clock_timestamp(), closed_because = 'redriven' from json_to_recordset($1::json) k(organisation_id uuid, id uuid) where l.organisation_id = k.organisation_id and l.id = k.id and l.closed_at is null`,
+      `update dead_letters l set closed_at = clock_timestamp(), closed_because = 'redriven' from json_to_recordset($1::json) k(organisation_id uuid, id uuid, times integer) where l.organisation_id = k.organisation_id and l.id = k.id and l.times = k.times and l.closed_at is null`,
       [keys],
     );
     await client.query(`delete from due_work d using json_to_recordset($1::json) k(organisation_id uuid, id uuid) where d.organisation_id = k.organisation_id and d.run_id = k.id and d.kind = 'record'`, [keys]);
