@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
-/** SHA-256 over length-prefixed parts, so that no two lists of parts share a hash. */
+/** SHA-256 over length-prefixed parts, so that no two lists of parts share a hash. Several per event: one buffer in one call costs less than an update per part. */
 export function hashOf(...parts: readonly (string | Buffer)[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) {
-    const bytes = typeof part === 'string' ? Buffer.from(part) : part;
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    hash.update(length).update(bytes);
-  }
-  return hash.digest();
+  const lengths = parts.map((part) => (typeof part === 'string' ? Buffer.byteLength(part) : part.length));
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length + 4, 0));
+  let at = 0;
+  parts.forEach((part, index) => {
+    at = bytes.writeUInt32BE(lengths[index] ?? 0, at);
+    at += typeof part === 'string' ? bytes.write(part, at) : part.copy(bytes, at);
+  });
+  return hash('sha256', bytes, 'buffer');
 }
 
 /** The run an event becomes: a pure function of organisation, source and id, so that a repeat gets the same receipt (delivery §2). A version 8 UUID (RFC 9562 §5.8). */

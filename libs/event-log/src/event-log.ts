@@ -14,7 +14,7 @@ export function createEventLog(driver: LogDriver, { timing = systemTiming, ...tu
   const settings: ConsumptionTuning = {
     commitIntervalMs: 50,
     gapLimit: 10_000,
-    waitingBytesLimit: 16 * 1024 * 1024,
+    waitingBytesLimit: 4 * 1024 * 1024,
     revokeWaitMs: 5_000,
     report: () => undefined,
     ...tuning,

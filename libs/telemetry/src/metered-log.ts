@@ -7,8 +7,21 @@ export function meteredEventLog(log: EventLog, metrics: Metrics, nowMs: () => nu
   metrics.onScrape(async () => {
     for (const group of watched) await readLag(log, metrics, group, nowMs());
   });
-  const count = (group: string, records: readonly StoredRecord[], outcomes: readonly RecordOutcome[]): void =>
-    records.forEach(({ topic }, index) => metrics.recordsOut(topic, group, outcomes[index]?.kind ?? 'none', 1));
+  const count = (group: string, records: readonly StoredRecord[], outcomes: readonly RecordOutcome[]): void => {
+    let topic: string | null = null;
+    let outcome = '';
+    let alike = 0;
+    // A batch is mostly of one topic and one outcome: one count for each stretch.
+    records.forEach((record, index) => {
+      const kind = outcomes[index]?.kind ?? 'none';
+      if (record.topic !== topic || kind !== outcome) {
+        if (topic !== null) metrics.recordsOut(topic, group, outcome, alike);
+        [topic, outcome, alike] = [record.topic, kind, 0];
+      }
+      alike += 1;
+    });
+    if (topic !== null) metrics.recordsOut(topic, group, outcome, alike);
+  };
 
   const metered = (consumer: BatchConsumer | PerKeyConsumer): BatchConsumer | PerKeyConsumer => {
     if (consumer.mode === 'batch') {

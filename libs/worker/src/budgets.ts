@@ -90,7 +90,7 @@ export class Budgets {
   }
 
   private async of(integration: Integration): Promise<Held> {
-    const limits = JSON.stringify(limitsOf(integration));
+    const limits = limitsTextOf(integration);
     const held = this.held.get(integration.id);
     if (held !== undefined && held.limits === limits && this.nowMs() - held.usedAtMs < readAgainAfterMs) return held;
     const reading = this.reading.get(integration.id) ?? this.read(integration, limits).finally(() => this.reading.delete(integration.id));
@@ -145,6 +145,17 @@ export class Budgets {
       ),
     );
   }
+}
+
+const limitsTexts = new WeakMap<Integration, string>();
+
+/** Asked twice per call; an integration whose settings change is another object. */
+function limitsTextOf(integration: Integration): string {
+  const known = limitsTexts.get(integration);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(limitsOf(integration));
+  limitsTexts.set(integration, text);
+  return text;
 }
 
 function limitsOf({ provider, settings }: { readonly provider: Provider; readonly settings: Readonly<Record<string, unknown>> }): { readonly windows: readonly { readonly name: string; readonly calls: number; readonly windowMs: number }[]; readonly places: number } {

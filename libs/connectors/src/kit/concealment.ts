@@ -19,7 +19,8 @@ export class Concealment {
   /** The same data; copied only when something had to be hidden. */
   apply<T>(data: T): T {
     const text = JSON.stringify(data);
-    const found = [...this.hidden].filter((secret) => text.includes(secret));
+    const found: string[] = [];
+    for (const secret of this.hidden) if (text.includes(secret)) found.push(secret);
     if (found.length === 0) return data;
     return JSON.parse(found.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text)) as T;
   }

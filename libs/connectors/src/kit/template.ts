@@ -30,6 +30,7 @@ export function render(template: Template, scope: Scope): Json | undefined {
 }
 
 function renderString(template: string, scope: Scope): Json | undefined {
+  if (!template.includes('{')) return template;
   const whole = onlyPlaceholder.exec(template);
   if (whole === null) return renderText(template, scope);
   const value = firstOf(scope, whole[1] ?? '');
@@ -39,6 +40,8 @@ function renderString(template: string, scope: Scope): Json | undefined {
 }
 
 export function renderText(template: string, scope: Scope, encode: (text: string) => string = String): string {
+  // Most texts, and nearly all names of fields, hold no placeholder.
+  if (!template.includes('{')) return template;
   return template.replaceAll(placeholder, (_all, path: string, optional: string | undefined) => {
     const value = firstOf(scope, path);
     if (value !== undefined) return encode(typeof value === 'string' ? value : JSON.stringify(value));
@@ -72,9 +75,22 @@ export function renderFirst(templates: readonly string[], scope: Scope): string 
 /** `Items[0].Number` in a parsed answer; own properties only. */
 export function read(value: unknown, path: string): unknown {
   let current = value;
-  for (const name of path.split(/[.[\]]+/).filter((part) => part !== '')) {
+  for (const name of namesOf(path)) {
     if (current === null || typeof current !== 'object' || !Object.hasOwn(current, name)) return undefined;
     current = (current as Readonly<Record<string, unknown>>)[name];
   }
   return current;
+}
+
+/** Paths come from definitions and settings, few and always the same; the limit is for definitions that are written at run time. */
+const pathsKept = 5_000;
+const namesByPath = new Map<string, readonly string[]>();
+
+function namesOf(path: string): readonly string[] {
+  const known = namesByPath.get(path);
+  if (known !== undefined) return known;
+  const names = path.split(/[.[\]]+/).filter((part) => part !== '');
+  if (namesByPath.size >= pathsKept) namesByPath.clear();
+  namesByPath.set(path, names);
+  return names;
 }

@@ -174,25 +174,37 @@ function groupsOf(batch: readonly Waiting[]): Group[] {
 
 /** All bytes travel as one binary parameter; arrays of bytea would be sent as hexadecimal text. */
 function parametersOf(groups: readonly Group[]): unknown[] {
-  const flat = groups.flatMap((group, groupIndex) => group.entries.map(({ entry }, index) => ({ entry, group: groupIndex + 1, index })));
+  const columns = { group: [] as number[], index: [] as number[], start: [] as number[], key: [] as number[], headers: [] as number[], value: [] as number[] };
+  const groupBytes: number[] = [];
+  const pieces: Buffer[] = [];
   let start = 0;
-  const starts = flat.map(({ entry }) => {
-    const at = start;
-    start += sizeOf(entry);
-    return at;
-  });
+  for (const [position, { entries }] of groups.entries()) {
+    const before = start;
+    for (const [index, { entry }] of entries.entries()) {
+      const { key, value } = entry.record;
+      columns.group.push(position + 1);
+      columns.index.push(index);
+      columns.start.push(start);
+      columns.key.push(key?.length ?? -1);
+      columns.headers.push(entry.headers.length);
+      columns.value.push(value?.length ?? -1);
+      pieces.push(key ?? empty, entry.headers, value ?? empty);
+      start += sizeOf(entry);
+    }
+    groupBytes.push(start - before);
+  }
   return [
-    groups.map((group) => group.destination.topicId),
-    groups.map((group) => group.destination.partition),
-    groups.map((group) => group.entries.length),
-    groups.map((group) => group.entries.reduce((sum, { entry }) => sum + sizeOf(entry), 0)),
-    flat.map(({ group }) => group),
-    flat.map(({ index }) => index),
-    starts,
-    flat.map(({ entry }) => entry.record.key?.length ?? -1),
-    flat.map(({ entry }) => entry.headers.length),
-    flat.map(({ entry }) => entry.record.value?.length ?? -1),
-    Buffer.concat(flat.flatMap(({ entry }) => [entry.record.key ?? empty, entry.headers, entry.record.value ?? empty])),
+    groups.map(({ destination }) => destination.topicId),
+    groups.map(({ destination }) => destination.partition),
+    groups.map(({ entries }) => entries.length),
+    groupBytes,
+    columns.group,
+    columns.index,
+    columns.start,
+    columns.key,
+    columns.headers,
+    columns.value,
+    Buffer.concat(pieces, start),
   ];
 }
 

@@ -70,7 +70,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
 
   const join = async ({ group, topics, fetchRecords }: JoinRequest, events: MemberEvents): Promise<LogMember> => {
     const known = await Promise.all(topics.map((topic) => catalog.find(topic)));
-    const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 16 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
+    const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 4 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
     const member: PostgresMember = new PostgresMember({
       pool,
       positions,
