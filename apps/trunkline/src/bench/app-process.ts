@@ -19,7 +19,7 @@ export class AppProcess {
   ) {}
 
   start(): void {
-    const inherited = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]): [string, string][] => (['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'KAFKA_CLIENT'].includes(name) && value !== undefined ? [[name, value]] : [])));
+    const inherited = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]): [string, string][] => (['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'KAFKA_CLIENT', 'KAFKA_SESSION_TIMEOUT_MS'].includes(name) && value !== undefined ? [[name, value]] : [])));
     const entry = fileURLToPath(new URL(`${this.app}/dist/main.js`, appsFolder));
     const child = spawn(process.execPath, [entry], { env: { ...inherited, ...this.environment, OPS_PORT: String(this.opsPort) }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.words = (this.words + text).slice(-2_000)));

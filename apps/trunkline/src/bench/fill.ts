@@ -10,6 +10,8 @@ export interface Filled {
 const runsPerStatement = 50_000;
 /** Calls are kept for so long (the platform's default), so older runs would have none. */
 const keptDays = 14;
+/** Named after places, not runs. */
+const turnsTable = 'subject_turns';
 /** Nothing filled in looks as if this measurement had made it. */
 const youngestHours = 2;
 
@@ -40,14 +42,14 @@ export class LedgerFill {
     // A server that goes away rejects the statement under way; the event alone would end the process.
     client.on('error', () => undefined);
     await client.connect();
-    await client.query(`set synchronous_commit = off`);
-    await client.query(`create temp table templates as select row_number() over () - 1 as place, run_id from (select run_id, row_number() over (partition by organisation_id order by run_id) as rank from runs where state = 'done') ranked where rank <= 20`);
-    await client.query('analyze templates');
+    await client.query('set synchronous_commit = off');
     await addPastPartitions(client);
     const { rows } = await client.query<{ table_name: string }>(
       `select c.relname as table_name from pg_attribute a join pg_class c on c.oid = a.attrelid where a.attname = 'run_id' and c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace order by 1`,
     );
-    return new LedgerFill(client, rows.map(({ table_name: name }) => name));
+    const tables = [...rows.map(({ table_name: name }) => name), turnsTable];
+    await takeTemplates(client, tables);
+    return new LedgerFill(client, tables);
   }
 
   async upTo(finished: number): Promise<Filled> {
@@ -59,7 +61,7 @@ export class LedgerFill {
       this.filled = next;
       if (finished > runsPerStatement) say(`${next} of ${finished} finished runs filled in`);
     }
-    for (const table of [...this.tables, 'subject_turns']) await this.client.query(`vacuum (analyze) ${table}`);
+    for (const table of this.tables) await this.client.query(`vacuum (analyze) ${table}`);
     await this.client.query('checkpoint');
     const size = await this.client.query<{ bytes: string }>(`select sum(pg_total_relation_size(c.oid)) as bytes from pg_class c where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace`);
     return { rows, megabytes: Math.round(Number(size.rows[0]?.bytes ?? 0) / 1_000_000), seconds: Math.round((performance.now() - start) / 100) / 10 };
@@ -78,22 +80,26 @@ export class LedgerFill {
     await this.client.query('analyze fill');
     for (const table of this.tables) {
       const values = await this.columns(table);
-      const { rowCount } = await this.client.query(
-        `insert into ${table} (${values.map(([column]) => column).join(', ')}) select ${values.map(([, value]) => value).join(', ')} from fill f join templates p on p.place = f.n % f.templates join ${table} t on t.run_id = p.run_id`,
-      );
+      const { rowCount } = await this.client.query(`insert into ${table} (${values.map(([column]) => column).join(', ')}) select ${values.map(([, value]) => value).join(', ')} from fill f join template_${table} t on t.template = f.n % f.templates`);
       if ((rowCount ?? 0) > 0) counts.push([table, rowCount ?? 0]);
     }
-    const turns = await this.columns('subject_turns');
-    // One place a run: the row that decided about its order stays as long as the run.
-    const { rowCount } = await this.client.query(
-      `insert into subject_turns (${turns.map(([column]) => column).join(', ')}) select ${turns.map(([, value]) => value).join(', ')} from fill f join templates p on p.place = f.n % f.templates join runs r on r.run_id = p.run_id join lateral (select * from subject_turns s where s.organisation_id = r.organisation_id limit 1) t on true`,
-    );
-    return [...counts, ['subject_turns', rowCount ?? 0]];
+    return counts;
   }
 
   private async columns(table: string): Promise<readonly (readonly [string, string])[]> {
     const { rows } = await this.client.query<{ name: string; type: string }>(`select attname as name, format_type(atttypid, null) as type from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum`, [table]);
     return rows.map(({ name, type }) => [name, (rules.find(({ applies }) => applies(name, type))?.value ?? ((column) => `t.${column}`))(name)]);
+  }
+}
+
+/** Up to twenty executed runs of each organisation, and every row that each of them left behind. */
+async function takeTemplates(client: Client, tables: readonly string[]): Promise<void> {
+  await client.query(`create temp table templates as select row_number() over () - 1 as template, organisation_id, run_id from (select organisation_id, run_id, row_number() over (partition by organisation_id order by run_id) as rank from runs where state = 'done') ranked where rank <= 20`);
+  for (const table of tables) {
+    // One place a run: the row that decided about its order stays as long as the run.
+    const rows = table === turnsTable ? `join lateral (select * from ${table} s where s.organisation_id = p.organisation_id limit 1) t on true` : `join ${table} t on t.organisation_id = p.organisation_id and t.run_id = p.run_id`;
+    await client.query(`create temp table template_${table} as select p.template, t.* from templates p ${rows}`);
+    await client.query(`analyze template_${table}`);
   }
 }
 
