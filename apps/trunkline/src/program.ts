@@ -5,12 +5,14 @@ import { addDeadLetters } from './commands/dead-letters.js';
 import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
 import { addIntegrations } from './commands/integrations.js';
+import { addKeys } from './commands/keys.js';
 import { addOrganisations } from './commands/organisations.js';
 import { addRuns } from './commands/runs.js';
 import { addSecrets } from './commands/secrets.js';
 import { addSendEvent } from './commands/send-event.js';
 import { addSim } from './commands/sim.js';
 import { addTopics } from './commands/topics.js';
+import { addUsers } from './commands/users.js';
 import { addWipe } from './commands/wipe.js';
 
 /** Every command of `trunkline`; each file under commands/ adds one word. */
@@ -31,6 +33,8 @@ Exit status: 0 ok · 1 failed outcome · 2 usage · 3 not found · 4 not allowed
   addDeadLetters(program);
   addTopics(program);
   addIntegrations(program);
+  addUsers(program);
+  addKeys(program);
   addSecrets(program);
   addOrganisations(program);
   addSim(program);

@@ -9,11 +9,13 @@ export interface SimulatorAddress {
   readonly clientSecret: string;
 }
 
-/** What `npm start` leaves for other programs on this machine (mode 0600: it holds the API key). */
+/** What `npm start` leaves for other programs on this machine (mode 0600: it holds the API key and the owner's password). */
 export interface DevFile {
   readonly gateway: string;
   readonly organisationId: string;
   readonly apiKey: string;
+  /** Who signs in to the console of the demo. */
+  readonly owner?: { readonly email: string; readonly password: string };
   readonly simulators: Readonly<Record<string, SimulatorAddress>>;
   readonly databaseUrl: string;
 }

@@ -16,6 +16,7 @@ export function summaryBox(dev: DevFile, devFilePath: string, notes: readonly st
     `Gateway    ${dev.gateway}`,
     `API page   ${dev.gateway}/api/docs`,
     `API key    ${dev.apiKey}`,
+    ...(dev.owner === undefined ? [] : [`Sign in    ${dev.owner.email} with ${dev.owner.password}`]),
     `Simulators ${Object.entries(dev.simulators).map(([name, { url }]) => `${name} ${url}`).join('\n           ')}`,
     '',
     'Send an event of your own:',

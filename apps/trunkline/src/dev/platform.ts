@@ -47,12 +47,13 @@ export async function startPlatform(options: DevOptions, folder: string, closing
   closing.add('database connections', () => databases.close());
   const isReplay = options.replay !== undefined || options.bench !== undefined;
   const simulators = await startSimulators(secrets, folder, { limits: isReplay ? 'off' : 'vendor', latencyMs: options.bench?.latencyMs }, closing, onProgress);
-  const { apiKey } = await seedDemo({ databases, folder, secrets, simulators, withoutLimits: isReplay, isOrdered: options.ordering === 'subject' });
+  const { apiKey, owner } = await seedDemo({ databases, folder, secrets, simulators, withoutLimits: isReplay, isOrdered: options.ordering === 'subject' });
   const gateway = await startServices({ options, folder, databaseUrl, brokers, databases, secrets, simulators, closing, onProgress });
   const dev: DevFile = {
     gateway: gateway.url,
     organisationId: demoOrganisation.id,
     apiKey,
+    owner,
     simulators: Object.fromEntries(simulators.map(({ provider, url, clientId, clientSecret }) => [provider, { url, clientId, clientSecret }])),
     databaseUrl,
   };

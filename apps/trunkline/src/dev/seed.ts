@@ -5,6 +5,7 @@ import type { PlannedStep } from '@trunkline/chain';
 import { createIdentity, Unauthenticated } from '@trunkline/identity';
 import { inTenant, openVault, placeOfCredentials, type Databases } from '@trunkline/storage';
 import { parseMasterKeys, type Vault } from '@trunkline/vault';
+import { type DemoOwner, newDemoOwner, seedOwner } from './demo-owner.js';
 import type { RunningSimulator } from './simulators.js';
 
 export const demoOrganisation = { id: '0a4b0c0d-0000-4000-8000-00000000c001', name: 'Harbour City Council' } as const;
@@ -18,6 +19,8 @@ export interface DemoSecrets {
   readonly masterKeys: string;
   readonly simulators: Readonly<Record<DemoProvider, { readonly clientId: string; readonly clientSecret: string }>>;
   readonly apiKey: string | null;
+  /** Missing in a folder of an earlier version. */
+  readonly owner?: DemoOwner;
 }
 
 /** Secrets of this checkout's demo, made at the first start (mode 0600). */
@@ -48,18 +51,23 @@ export interface SeedOptions {
   readonly isOrdered: boolean;
 }
 
-/** Lays down the demo organisation, its key, its three integrations and its chain; what is there already stays, addresses follow the simulators. */
-export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string }> {
-  const { databases, folder, secrets, simulators } = options;
+/** Lays down the demo organisation, its owner, its key, its three integrations and its chain; what is there already stays, addresses follow the simulators. */
+export async function seedDemo(options: SeedOptions): Promise<{ apiKey: string; owner: DemoOwner }> {
+  const { databases, folder, simulators } = options;
+  const owner = options.secrets.owner ?? newDemoOwner();
+  const secrets = { ...options.secrets, owner };
+  // Kept before it is used: killed in between, the next start still knows it.
+  if (options.secrets.owner === undefined) writeSecrets(folder, secrets);
   const identity = createIdentity({ databases });
   await identity.createOrganisation(demoOrganisation);
+  await seedOwner(databases, demoOrganisation.id, owner);
   const vault = demoVault(databases, secrets);
   for (const simulator of simulators) await seedIntegration(databases, vault, simulator, settingsOf(simulator, options.withoutLimits));
   await seedChain(databases, demoChain(options.isOrdered));
-  if (secrets.apiKey !== null && (await isAccepted(secrets.apiKey))) return { apiKey: secrets.apiKey };
+  if (secrets.apiKey !== null && (await isAccepted(secrets.apiKey))) return { apiKey: secrets.apiKey, owner };
   const { apiKey } = await identity.createApiKey({ organisationId: demoOrganisation.id, name: 'demo', scopes: ['publish', 'read', 'execute', 'admin'] });
   writeSecrets(folder, { ...secrets, apiKey });
-  return { apiKey };
+  return { apiKey, owner };
 
   async function isAccepted(key: string): Promise<boolean> {
     try {
