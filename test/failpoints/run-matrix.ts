@@ -9,7 +9,7 @@ export function runMatrix(rows: readonly Row[], options: () => PlantOptions = ()
 
   beforeAll(async () => {
     plant = await Plant.start(options());
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     plant?.server.release();
     await plant?.provider.clear();
@@ -43,7 +43,7 @@ export function runMatrix(rows: readonly Row[], options: () => PlantOptions = ()
     // A late answer may still take a parked step out of doubt.
     const { once = allDone } = row;
     await until('the end of what may not be repeated', async () => isAsExpected(once, stage.onceFigures(await stage.runs())), 10_000).catch(async () => once(stage.onceFigures(await stage.runs())));
-  }, 90_000);
+  }, 150_000);
 }
 
 function allDone(figures: OnceFigures): void {
