@@ -67,14 +67,14 @@ describe('gates that open again', () => {
   it('lets nobody who comes later pass those who wait behind it', async () => {
     const ledger = bench.ledger();
     await bench.verbs().pause(bench.organisationId, integration);
-    await ledger.handleBatch([1, 2, 3].map((number) => bench.record(bench.event('escalation', `early ${number}`))));
+    await ledger.handleBatch([1, 2, 3, 4].map((number) => bench.record(bench.event('escalation', `early ${number}`))));
     await bench.verbs().resume(bench.organisationId, integration);
     await ledger.handleBatch([bench.raw('config.changes', { key: Buffer.from(bench.organisationId) })]);
     await ledger.handleBatch([bench.record(bench.event('escalation', 'late'))]);
     expect([ledger.figures().gates.map((gate) => gate.closedBecause), await bench.sent()]).toEqual([[null], []]);
     await bench.work([ledger]);
     const order = bench.commands.map((command) => command.runId);
-    expect([order.length, order.indexOf(bench.runIdOf('late'))]).toEqual([4, 3]);
+    expect([order.length, order.indexOf(bench.runIdOf('late'))]).toEqual([5, 4]);
   });
 
   it('has room again when another ledger has taken the answers', async () => {
@@ -86,8 +86,7 @@ describe('gates that open again', () => {
     await bench.sent();
     expect(sender.figures().gates.map((gate) => gate.inFlight)).toEqual([4]);
     await sender.passes.recount();
-    expect(sender.figures().gates.map((gate) => gate.inFlight)).toEqual([0]);
-    await sender.passes.gates();
+    expect(sender.figures().gates.map((gate) => gate.inFlight)).toEqual([2]);
     expect(await bench.sent()).toHaveLength(2);
   });
 

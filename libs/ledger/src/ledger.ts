@@ -6,12 +6,14 @@ import type { Databases } from '@trunkline/storage';
 import { measuredClock, type LedgerClock } from './clock.js';
 import { ClocksApart } from './errors.js';
 import type { ActionCatalogue } from './flush/catalogue.js';
+import { dispatchName } from './flush/command.js';
 import { FlushEngine } from './flush/engine.js';
 import { FlushLoop } from './flush/flush-loop.js';
 import type { Item } from './flush/item.js';
 import { isUuid } from './flush/letter.js';
 import { createRunCache } from './flush/run-cache.js';
 import type { FlushSurroundings } from './flush/transaction.js';
+import type { Gate } from './gate/gate.js';
 import { Gates } from './gate/gates.js';
 import { Outbox } from './outbox.js';
 import { ChainBook } from './plan/chain-book.js';
@@ -83,6 +85,12 @@ export interface LedgerFigures {
   readonly clockErrorMs: number;
 }
 
+/** Memory is filled again before it is empty. */
+function wantsBacklog(gate: Gate, nowMs: number): boolean {
+  const isLow = gate.outside > 0 && gate.backlog.length <= gate.ahead(nowMs) / 4 && gate.room(nowMs) > gate.backlog.length;
+  return isLow || gate.isUnsure;
+}
+
 const alarmingDriftMs = 250;
 const cachedBytes = 64 * 1024 * 1024;
 
@@ -117,6 +125,7 @@ class RunningLedger implements Ledger {
   private readonly loop: FlushLoop;
   private readonly timetable: Timetable;
   private commandsSent = 0;
+  private admitted = 0;
   private feeding: Promise<void> = Promise.resolve();
   private measured: Promise<void> | null = null;
 
@@ -139,9 +148,13 @@ class RunningLedger implements Ledger {
       report,
     });
     this.loop = new FlushLoop(async (items) => {
-      await engine.flush(items);
+      try {
+        await engine.flush(items);
+      } finally {
+        for (const gate of this.around.gates.all()) gate.answering = 0;
+      }
       this.feed();
-    }, around.settings.flushItems);
+    }, around.settings.flushItems, { take: (most, items) => this.admissible(most, items) });
     this.timetable = new Timetable(
       {
         due: { everyMs: around.settings.duePollMs, work: () => this.due() },
@@ -251,29 +264,36 @@ class RunningLedger implements Ledger {
 
   private async lease(): Promise<number> {
     const nowMs = this.around.clock.nowMs();
-    const wanting = this.around.gates.all().filter((gate) => gate.hasBacklog && gate.backlog.length === 0 && gate.room(nowMs) > 0);
+    const wanting = this.around.gates.all().filter((gate) => wantsBacklog(gate, nowMs));
     await leaseBacklog(this.around.databases, wanting, this.around.clock, this.around.settings.leaseMs);
-    const fed = this.admissible();
-    await this.loop.submit(fed);
+    const before = this.admitted;
+    await this.loop.letThrough();
     await this.feeding;
-    return fed.length;
+    return this.admitted - before;
   }
 
   /** After a flush: what has become free is filled from memory at once; memory is filled from the table soon. */
   private feed(): void {
-    const items = this.admissible();
-    if (items.length > 0) this.feeding = this.loop.submit(items).catch((error: unknown) => this.report(error, 'letting waiting steps through'));
     const nowMs = this.around.clock.nowMs();
-    if (this.around.gates.all().some((gate) => gate.hasBacklog && gate.backlog.length === 0 && gate.room(nowMs) > 0)) this.timetable.hurry('backlog');
+    const gates = this.around.gates.all();
+    if (gates.some((gate) => gate.backlog.length > 0 && gate.room(nowMs) > 0)) this.feeding = this.loop.letThrough().catch((error: unknown) => this.report(error, 'letting waiting steps through'));
+    if (gates.some((gate) => wantsBacklog(gate, nowMs))) this.timetable.hurry('backlog');
   }
 
-  /** Takes from each gate's backlog what there is room for; leases about to end are left to whoever leases next. */
-  private admissible(): Item[] {
+  /** Asked while no flush is in flight, so that room is what it seems. */
+  private admissible(most: number, joining: readonly Item[]): Item[] {
+    for (const item of joining) {
+      if (item.kind !== 'result' || item.result.answer.kind !== 'outcome') continue;
+      const gate = this.around.gates.known({ organisationId: item.organisationId, integrationId: item.result.integrationId });
+      if (gate?.inFlight.has(dispatchName(item.result)) === true) gate.answering += 1;
+    }
     const nowMs = this.around.clock.nowMs();
-    return this.around.gates.all().flatMap((gate) => {
-      while (gate.backlog[0] !== undefined && gate.backlog[0].leasedUntilMs < nowMs + 1_000) gate.backlog.shift();
-      return gate.backlog.splice(0, gate.room(nowMs)).map((item): Item => ({ kind: 'due', due: 'gate', organisationId: item.organisationId, runId: item.runId, stepId: item.stepId }));
-    });
+    const items: Item[] = [];
+    for (const gate of this.around.gates.all()) {
+      for (const { organisationId, runId, stepId } of gate.takeBacklog(nowMs, most - items.length)) items.push({ kind: 'due', due: 'gate', organisationId, runId, stepId });
+    }
+    this.admitted += items.length;
+    return items;
   }
 
   private async sweep(): Promise<number> {
@@ -299,7 +319,7 @@ class RunningLedger implements Ledger {
       if (isInFlight === true) gate.inFlight.set(name, this.around.clock.nowMs());
       else gate.answered(name, 'done', this.around.clock.nowMs());
     }
-    await this.loop.submit(this.admissible());
+    await this.loop.letThrough();
     return old.length;
   }
 }

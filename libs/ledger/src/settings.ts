@@ -1,6 +1,6 @@
 /** Every number of the ledger that an operator may want to change; the defaults are the documented ones. */
 export interface LedgerSettings {
-  /** At most so many records and due items in one transaction. */
+  /** At most so many records and due items in one transaction; steps that their gate lets through join them, a quarter of it at most where it is full. */
   readonly flushItems: number;
   /** A command is not started later than this after it was sent; at least three times the expected queueing is added. */
   readonly startWithinMs: number;

@@ -22,6 +22,8 @@ interface Reservation {
 /** Lets ready steps through their gates, and says where the others wait. Room is taken at once and given back for runs that were not written. */
 export class Admission {
   private readonly reservations: Reservation[] = [];
+  /** Steps that wait for a gate and stay in memory, by gate. */
+  private readonly kept = new Map<Gate, number>();
   sweepAtMs = 0;
   /** Gates that this very flush closes: nothing passes them any more, the step that was refused least of all. */
   private readonly closing = new Set<Gate>();
@@ -69,7 +71,7 @@ export class Admission {
     }
     const gate = this.gateOf(decision, planned);
     const waited = decision.items.some((item) => item.kind === 'due' && item.stepId === stepId && (item.due === 'gate' || item.due === 'turn'));
-    const mustWait = gate.facts !== null && (this.closing.has(gate) || gate.room(this.nowMs) === 0 || (gate.hasBacklog && !waited));
+    const mustWait = gate.facts !== null && (this.closing.has(gate) || (waited ? gate.room(this.nowMs) : gate.roomForNewcomers(this.nowMs)) <= 0);
     const recorded = this.families.recorded(decision, stepId);
     if (recorded !== null) return this.takeRecorded(decision, stepId, recorded);
     if (this.families.holds(decision, stepId)) {
@@ -86,7 +88,12 @@ export class Admission {
   }
 
   private wait(decision: Decision, planned: PlannedStep): void {
-    decision.due.set(planned.id, { kind: 'gate', dueAtMs: decision.step(planned.id)?.firstReadyAtMs ?? this.nowMs });
+    const gate = this.gateOf(decision, planned);
+    const kept = this.kept.get(gate) ?? 0;
+    const isKept = this.mayAdmit && !this.closing.has(gate) && gate.keeps(this.nowMs, kept);
+    // Once one is not, none behind it is.
+    this.kept.set(gate, isKept ? kept + 1 : Infinity);
+    decision.due.set(planned.id, { kind: 'gate', dueAtMs: decision.step(planned.id)?.firstReadyAtMs ?? this.nowMs, ...(isKept && { leasedUntilMs: this.nowMs + this.settings.leaseMs }) });
   }
 
   /** The effect exists already: nothing is called (delivery §9). */

@@ -9,6 +9,8 @@ export interface DueRow {
   readonly kind: 'gate' | 'turn' | 'wake' | 'look-up';
   /** Infinity: until somebody wakes it. */
   readonly dueAtMs: number;
+  /** Leased by this process as it is written: it goes into memory once that is true. */
+  readonly leasedUntilMs?: number;
 }
 
 export interface AttemptRow {
@@ -78,6 +80,8 @@ export class Decision {
   /** Ordered steps need (new) numbers on their subjects. */
   needsNumbers: boolean;
   isTouched = false;
+  /** A step of it has waited for its gate or its turn. */
+  hasWaited = false;
   seenAtMs = 0;
   isStale = false;
   private view: EventView | undefined;

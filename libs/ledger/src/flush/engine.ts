@@ -126,7 +126,10 @@ export class FlushEngine {
     for (const { integrationId } of decision.swept) gates.of({ organisationId: decision.organisationId, integrationId }).probe();
     for (const [stepId, due] of decision.due) {
       const planned = decision.planned(stepId);
-      if (due.kind === 'gate' && planned !== undefined) gates.of({ organisationId: decision.organisationId, integrationId: planned.integrationId }).hasBacklog = true;
+      if (due.kind !== 'gate' || planned === undefined) continue;
+      const gate = gates.of({ organisationId: decision.organisationId, integrationId: planned.integrationId });
+      if (due.leasedUntilMs === undefined) gate.overflow();
+      else gate.backlog.push({ organisationId: decision.organisationId, runId: decision.runId, stepId, leasedUntilMs: due.leasedUntilMs });
     }
   }
 }

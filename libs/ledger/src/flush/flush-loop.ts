@@ -1,5 +1,10 @@
 import type { Item } from './item.js';
 
+/** Steps that waited for their gate and may pass now: asked for at the last moment, when the room is known, they join the next flush before anything else. */
+export interface Waiting {
+  take(most: number, items: readonly Item[]): readonly Item[];
+}
+
 interface Job {
   readonly items: readonly Item[];
   resolve(): void;
@@ -14,23 +19,31 @@ export class FlushLoop {
   constructor(
     private readonly flush: (items: readonly Item[]) => Promise<void>,
     private readonly mostItems: number,
+    private readonly waiting: Waiting = { take: () => [] },
   ) {}
 
   /** Resolves once all items are in the database. However many they are, no transaction gets more than `mostItems`. */
   submit(items: readonly Item[]): Promise<void> {
     if (items.length === 0) return Promise.resolve();
     const jobs: Promise<void>[] = [];
-    for (let start = 0; start < items.length; start += this.mostItems) {
-      jobs.push(new Promise((resolve, reject) => {
-        this.jobs.push({ items: items.slice(start, start + this.mostItems), resolve, reject });
-        this.running ??= this.run();
-      }));
-    }
+    for (let start = 0; start < items.length; start += this.mostItems) jobs.push(this.enqueue(items.slice(start, start + this.mostItems)));
     return Promise.all(jobs).then(() => undefined);
+  }
+
+  /** Resolves once what waits and may pass is in the database. */
+  letThrough(): Promise<void> {
+    return this.enqueue([]);
   }
 
   async idle(): Promise<void> {
     while (this.running !== null) await this.running;
+  }
+
+  private enqueue(items: readonly Item[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.jobs.push({ items, resolve, reject });
+      this.running ??= this.run();
+    });
   }
 
   private async run(): Promise<void> {
@@ -39,7 +52,10 @@ export class FlushLoop {
     while (this.jobs.length > 0) {
       const batch = this.take();
       try {
-        await this.flush(batch.flatMap((job) => job.items));
+        const items = batch.flatMap((job) => job.items);
+        // At least a quarter on top of a full flush: what waits must not starve behind records, nor records behind what waits.
+        const passing = this.waiting.take(Math.max(this.mostItems - items.length, Math.ceil(this.mostItems / 4)), items);
+        if (passing.length + items.length > 0) await this.flush([...passing, ...items]);
         for (const job of batch) job.resolve();
       } catch (error) {
         for (const job of batch) job.reject(error);

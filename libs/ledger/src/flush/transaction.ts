@@ -109,7 +109,9 @@ export class FlushTransaction {
     const turns = await Turns.take(client, open);
     await this.families.read(client, open);
     this.admission.close(open);
-    for (const decision of open) this.admission.admit(decision, turns);
+    // Who has waited passes before who comes only now.
+    for (const decision of open) if (decision.hasWaited) this.admission.admit(decision, turns);
+    for (const decision of open) if (!decision.hasWaited) this.admission.admit(decision, turns);
     const dispatchId = this.around.newId();
     const writtenKeys = await writeAll(client, {
       decisions: open,
@@ -316,6 +318,7 @@ export class FlushTransaction {
       case 'gate':
       case 'turn':
         decision.ready.add(stepId);
+        decision.hasWaited = true;
         return;
       case 'wake':
       case 'look-up':

@@ -47,11 +47,11 @@ with fresh as (
   where not a.guarded or (a.organisation_id, a.run_id) in (select organisation_id, run_id from written)
   on conflict do nothing
 ), waiting as (
-  insert into due_work (organisation_id, run_id, step_id, kind, integration_id, due_at, give_up_at)
-  select d.organisation_id, d.run_id, d.step_id, d.kind, d.integration_id, case when d.due_at is null then 'infinity' else to_timestamp(d.due_at / 1000) end, to_timestamp(d.give_up_at / 1000)
-  from json_to_recordset($5::json) d(organisation_id uuid, run_id uuid, step_id text, kind text, integration_id uuid, due_at float8, give_up_at float8, guarded boolean)
+  insert into due_work (organisation_id, run_id, step_id, kind, integration_id, due_at, give_up_at, leased_until)
+  select d.organisation_id, d.run_id, d.step_id, d.kind, d.integration_id, case when d.due_at is null then 'infinity' else to_timestamp(d.due_at / 1000) end, to_timestamp(d.give_up_at / 1000), to_timestamp(d.leased_until / 1000)
+  from json_to_recordset($5::json) d(organisation_id uuid, run_id uuid, step_id text, kind text, integration_id uuid, due_at float8, give_up_at float8, leased_until float8, guarded boolean)
   where not d.guarded or (d.organisation_id, d.run_id) in (select organisation_id, run_id from written)
-  on conflict (organisation_id, run_id, step_id) do update set kind = excluded.kind, integration_id = excluded.integration_id, due_at = excluded.due_at, give_up_at = excluded.give_up_at, leased_until = null
+  on conflict (organisation_id, run_id, step_id) do update set kind = excluded.kind, integration_id = excluded.integration_id, due_at = excluded.due_at, give_up_at = excluded.give_up_at, leased_until = excluded.leased_until
 ), over as (
   delete from due_work d using (
     select g.organisation_id, g.run_id, g.step_id from json_to_recordset($6::json) g(organisation_id uuid, run_id uuid, step_id text, guarded boolean)
@@ -201,6 +201,7 @@ function dueRows(decision: Decision, maxWaitMs: number): Record<string, unknown>
       kind: due.kind,
       integration_id: uuidOrNull(decision.planned(stepId)?.integrationId ?? null),
       due_at: Number.isFinite(due.dueAtMs) ? due.dueAtMs : null,
+      leased_until: due.leasedUntilMs ?? null,
       // What waits for its turn is not held up by its own integration: the run before it is, and gives up.
       give_up_at: since === null || due.kind === 'turn' || decision.step(stepId)?.state === 'parked' ? null : since + maxWaitMs,
     };

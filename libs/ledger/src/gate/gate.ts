@@ -18,6 +18,9 @@ export interface BacklogItem {
 const windowSeconds = 10;
 const spare = 4;
 const growth = 1.2;
+/** Taken into memory beyond what may pass now, so that room is filled without asking. */
+const leasedAhead = 32;
+const leaseMarginMs = 1_000;
 
 /**
  * The one way to an integration (delivery §5): closed once for all by a throttle, an open breaker, a pause or a revoked credential, and never letting through more than it can finish.
@@ -27,10 +30,17 @@ export class Gate {
   facts: GateFacts | null = null;
   factsReadAtMs = -Infinity;
   usedAtMs = 0;
-  /** Ready steps wait in `due_work` for this gate: newcomers go behind them. */
-  hasBacklog = false;
+  /** Ready steps that wait in `due_work` for this gate and are not in memory; Infinity: some, nobody knows how many. Newcomers pass only if there is room for these too. */
+  outside = 0;
+  /** The longest waiting of them, leased by this process; they pass before anybody else. */
   readonly backlog: BacklogItem[] = [];
+  /** Something waits for this gate; whether it is more than memory and the count know must be asked. */
+  isUnsure = false;
+  /** Moves whenever something comes to wait that memory does not hold: an answer about earlier rows says nothing of it. */
+  overflows = 0;
   readonly inFlight = new Map<string, number>();
+  /** Of those in flight, how many are answered in the flush that is being decided: when it is committed their room is free. */
+  answering = 0;
   private finishedPerSecond = new Map<number, number>();
   /** Jitter after a reopening, so that instances do not start together. */
   private notBeforeMs = 0;
@@ -66,13 +76,56 @@ export class Gate {
   /** How many more commands may be sent now. */
   room(nowMs: number): number {
     if (this.closedBecause(nowMs) !== null) return 0;
-    return Math.max(0, this.cap(nowMs) - this.inFlight.size);
+    return Math.max(0, this.cap(nowMs) - this.inFlight.size + this.answering);
   }
 
   cap(nowMs: number): number {
     if (this.isProbing) return 1;
     const measured = Math.floor(growth * this.finishedLately(nowMs) + spare);
     return Math.max(1, Math.min(this.mostInFlight, measured, this.limit));
+  }
+
+  /** Steps that are worth leasing into memory: what will probably pass while the lease lasts. */
+  ahead(nowMs: number): number {
+    return Math.min(this.mostInFlight, Math.ceil(leasedAhead + 2 * this.rate(nowMs)));
+  }
+
+  get hasBacklog(): boolean {
+    return this.outside > 0 || this.backlog.length > 0;
+  }
+
+  /** Room that nobody has waited for. */
+  roomForNewcomers(nowMs: number): number {
+    return this.room(nowMs) - this.backlog.length - this.outside;
+  }
+
+  overflow(): void {
+    this.outside += 1;
+    this.overflows += 1;
+  }
+
+  /** `wanted` steps were asked for and these have come; fewer than wanted were all, if none has joined them meanwhile. */
+  leased(items: readonly BacklogItem[], wanted: number, overflowsBefore: number): void {
+    this.backlog.push(...items);
+    this.isUnsure = false;
+    if (items.length < wanted && this.overflows === overflowsBefore) this.outside = 0;
+    else this.outside = Math.max(items.length < wanted ? 0 : 1, this.outside - items.length);
+  }
+
+  /** What this process wrote as waiting it keeps in memory too, if it will soon pass and nobody waits before it. */
+  keeps(nowMs: number, alreadyKept: number): boolean {
+    return this.facts !== null && this.outside === 0 && this.closedBecause(nowMs) === null && this.backlog.length + alreadyKept < this.ahead(nowMs);
+  }
+
+  /** Takes from memory what there is room for. Leases about to end are left to whoever leases next. */
+  takeBacklog(nowMs: number, most: number): BacklogItem[] {
+    let late = 0;
+    while ((this.backlog[late]?.leasedUntilMs ?? Infinity) < nowMs + leaseMarginMs) late += 1;
+    if (late > 0) {
+      this.backlog.splice(0, late);
+      this.outside += late;
+    }
+    return this.backlog.length === 0 ? [] : this.backlog.splice(0, Math.min(most, this.room(nowMs)));
   }
 
   /** Commands that finish per second at present; 0 when unknown. */

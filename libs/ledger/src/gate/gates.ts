@@ -32,6 +32,10 @@ export class Gates {
     return gate;
   }
 
+  known({ organisationId, integrationId }: IntegrationKey): Gate | undefined {
+    return this.gates.get(`${organisationId}/${integrationId}`);
+  }
+
   all(): readonly Gate[] {
     return [...this.gates.values()];
   }

@@ -94,6 +94,9 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
   await owner.connect();
   const organisationId = randomUUID();
   await owner.query('insert into organisations (id, name) values ($1, $2)', [organisationId, 'Bench']);
+  const ledgers: Ledger[] = [];
+  /** What a flush has let through goes on after its answer. */
+  const settled = (): Promise<unknown> => Promise.all(ledgers.splice(0).map((ledger) => ledger.stop(10_000)));
   const commands: Command[] = [];
   const lags: PartitionLag[] = [];
   const pending: Command[] = [];
@@ -130,18 +133,22 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
         [organisationId, eventType, JSON.stringify(steps), validFrom],
       );
     },
-    ledger: (options = {}) => createLedger({
-      databases: database.databases,
-      eventLog,
-      catalogue: { find: (_provider, action) => facts[action] },
-      compile: readPaths,
-      random: () => 0.5,
-      settings: { recountAfterMs: 0 },
-      report: (error, act) => {
-        throw new Error(`${act}: ${String(error)}`, { cause: error });
-      },
-      ...options,
-    }),
+    ledger(options = {}) {
+      const ledger = createLedger({
+        databases: database.databases,
+        eventLog,
+        catalogue: { find: (_provider, action) => facts[action] },
+        compile: readPaths,
+        random: () => 0.5,
+        settings: { recountAfterMs: 0 },
+        report: (error, act) => {
+          throw new Error(`${act}: ${String(error)}`, { cause: error });
+        },
+        ...options,
+      });
+      ledgers.push(ledger);
+      return ledger;
+    },
     event(type, id, data = {}, subject = null) {
       const bytes = Buffer.from(JSON.stringify(isBuiltInEventType(type) && typeof data === 'object' && !Array.isArray(data) ? { ...soundData, ...data } : data));
       return { organisationId, id, source, type, subject, time: null, assistantId: null, data: bytes, digest: digestOf(type, subject, bytes), traceparent: null };
@@ -208,11 +215,13 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     },
     verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
     async clear() {
+      await settled();
       await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations');
       commands.splice(0);
       pending.splice(0);
     },
     async close() {
+      await settled();
       await owner.end();
       await database.close();
     },

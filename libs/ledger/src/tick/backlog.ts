@@ -16,15 +16,19 @@ with recursive hop as (
 
 /** How long a gate that nobody uses is still asked about. */
 const unusedMs = 60_000;
-/** Taken into memory beyond what may pass now, so that room is filled without asking. */
-const ahead = 32;
 
 /** The once-a-second look at gates that have changed and at what waits behind the open ones. */
 export async function readGates(databases: Pick<Databases, 'system'>, gates: Gates, clock: LedgerClock): Promise<void> {
   const nowMs = clock.nowMs();
+  const overflows = new Map(gates.all().map((gate) => [gate, gate.overflows]));
   const { rows } = await databases.system.query<{ organisation_id: string; integration_id: string }>(behindGatesStatement);
   const waiting = new Set(rows.map((row) => gates.of({ organisationId: row.organisation_id, integrationId: row.integration_id })));
-  for (const gate of gates.all()) gate.hasBacklog = waiting.has(gate);
+  for (const gate of gates.all()) {
+    if (!waiting.has(gate)) {
+      if (gate.overflows === overflows.get(gate)) gate.outside = 0;
+    } else if (gate.backlog.length > 0 && gate.closedBecause(nowMs) === null) gate.isUnsure = true;
+    else gate.outside ||= Infinity;
+  }
   for (const gate of waiting) gate.usedAtMs = nowMs;
   gates.prune(nowMs - unusedMs);
   const asked = gates.all();
@@ -45,16 +49,16 @@ export const leaseBacklogStatement = `update due_work d set leased_until = clock
 export async function leaseBacklog(databases: Pick<Databases, 'system'>, wanting: readonly Gate[], clock: LedgerClock, leaseMs: number): Promise<void> {
   const nowMs = clock.nowMs();
   if (wanting.length === 0) return;
+  const asked = wanting.map((gate) => ({ gate, wanted: Math.max(1, gate.room(nowMs) + gate.ahead(nowMs) - gate.backlog.length), overflows: gate.overflows }));
   const { rows } = await databases.system.query<{ organisation_id: string; run_id: string; step_id: string; integration_id: string }>({
     name: 'lease-backlog',
     text: leaseBacklogStatement,
-    values: [JSON.stringify(wanting.map((gate) => ({ organisation_id: gate.organisationId, integration_id: gate.integrationId, wanted: gate.room(nowMs) + ahead }))), leaseMs],
+    values: [JSON.stringify(asked.map(({ gate, wanted }) => ({ organisation_id: gate.organisationId, integration_id: gate.integrationId, wanted }))), leaseMs],
   });
   if (rows.length > 0) failpoint('ledger.afterBacklogLease');
-  const byGate = new Map(wanting.map((gate) => [`${gate.organisationId}/${gate.integrationId}`, gate]));
-  for (const row of rows) {
-    byGate.get(`${row.organisation_id}/${row.integration_id}`)?.backlog.push({ organisationId: row.organisation_id, runId: row.run_id, stepId: row.step_id, leasedUntilMs: nowMs + leaseMs });
+  const leased = Map.groupBy(rows, (row) => `${row.organisation_id}/${row.integration_id}`);
+  for (const { gate, wanted, overflows } of asked) {
+    const found = leased.get(`${gate.organisationId}/${gate.integrationId}`) ?? [];
+    gate.leased(found.map((row) => ({ organisationId: row.organisation_id, runId: row.run_id, stepId: row.step_id, leasedUntilMs: nowMs + leaseMs })), wanted, overflows);
   }
-  const found = new Set(rows.map((row) => `${row.organisation_id}/${row.integration_id}`));
-  for (const [name, gate] of byGate) if (!found.has(name) && gate.backlog.length === 0) gate.hasBacklog = false;
 }
