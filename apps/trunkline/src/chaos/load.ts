@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { Pool } from 'undici';
 import type { ContactEvent } from '../feed/service-request.js';
 import { nthEvent } from '../bench/rows.js';
 import { eventIdOf, type Council, type CouncilName } from './council.js';
@@ -19,6 +20,10 @@ export interface LoadWishes {
   readonly signal: AbortSignal;
 }
 
+/** More events per second than this travel several to a request. */
+const requestsPerSecond = 25;
+const answerWithinMs = 5_000;
+
 /** Real rows at a rate, whatever the answers do; what is refused or not answered is sent again under the same id, as a publisher would. */
 export class Load {
   readonly accepted: Accepted[] = [];
@@ -27,63 +32,73 @@ export class Load {
   /** Answers that no repeat can better. */
   readonly refusals: string[] = [];
 
-  constructor(private readonly wishes: LoadWishes) {}
+  private readonly pool: Pool;
+
+  constructor(private readonly wishes: LoadWishes) {
+    this.pool = new Pool(wishes.gatewayUrl, { connections: 64, pipelining: 1, headersTimeout: answerWithinMs, bodyTimeout: answerWithinMs, connect: { timeout: answerWithinMs } });
+  }
 
   async run(): Promise<void> {
     const { events, rate, signal } = this.wishes;
+    const batch = Math.max(1, Math.round(rate / requestsPerSecond));
     const startMs = performance.now();
     const pending = new Set<Promise<void>>();
-    for (let index = 0; index < events && !signal.aborted; index += 1) {
-      const dueInMs = startMs + (index * 1000) / rate - performance.now();
-      if (dueInMs > 2) await wait(dueInMs);
-      const work = this.publish(index);
-      this.sent += 1;
+    for (let request = 0; request * batch < events && !signal.aborted; request += 1) {
+      const dueInMs = startMs + (request * batch * 1000) / rate - performance.now();
+      // Also when it is behind: answers must be heard.
+      await (dueInMs > 2 ? wait(dueInMs) : new Promise((resolve) => setImmediate(resolve)));
+      const work = this.publish(request, batch, Math.min(batch, events - request * batch));
       pending.add(work);
       void work.finally(() => pending.delete(work));
     }
     await Promise.all(pending);
+    await this.pool.close();
   }
 
-  private async publish(index: number): Promise<void> {
-    const { councils, rows, signal, gatewayUrl } = this.wishes;
-    const council = councils[index % councils.length];
+  /** All of one request are of one organisation. */
+  private async publish(request: number, batch: number, count: number): Promise<void> {
+    const { councils, rows, signal } = this.wishes;
+    const council = councils[request % councils.length];
     if (council === undefined) return;
-    const event = eventFor(council.name, nthEvent(rows, Math.floor(index / councils.length)));
+    const first = Math.floor(request / councils.length) * batch;
+    const body = JSON.stringify(Array.from({ length: count }, (_, offset) => eventFor(council.name, nthEvent(rows, first + offset))));
+    this.sent += count;
     for (let tries = 0; !signal.aborted; tries += 1) {
       if (tries > 0) {
-        this.repeats += 1;
+        this.repeats += count;
         await wait(Math.min(2_000, 100 * 2 ** Math.min(tries, 5)));
       }
-      const runId = await this.post(`${gatewayUrl}/api/events`, council.apiKey, event);
-      if (runId === undefined) continue;
-      if (runId !== null) this.accepted.push({ council: council.name, eventId: event.id, runId, atMs: Date.now() });
-      return;
+      if (await this.post(council, body)) return;
     }
   }
 
-  /** Undefined: try again. Null: refused for good. */
-  private async post(url: string, apiKey: string, event: ContactEvent): Promise<string | null | undefined> {
+  /** False: to be sent again, since nobody knows whether it was taken. */
+  private async post({ name, apiKey }: Council, body: string): Promise<boolean> {
     try {
-      const answer = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/cloudevents+json' }, body: JSON.stringify(event), signal: AbortSignal.timeout(5_000) });
-      const text = await answer.text();
-      if (answer.status === 202) return runIdIn(text);
-      if (answer.status < 500 && answer.status !== 429) {
-        this.refusals.push(`${event.id}: ${answer.status} ${text.slice(0, 200)}`);
-        return null;
+      const answer = await this.pool.request({ method: 'POST', path: '/api/events', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/cloudevents-batch+json' }, body });
+      const text = await answer.body.text();
+      if (answer.statusCode === 202) {
+        const { receipts, refused = [] } = JSON.parse(text) as Answer;
+        for (const { id, run_id: runId } of receipts) this.accepted.push({ council: name, eventId: id, runId, atMs: Date.now() });
+        for (const { problem } of refused) this.refusals.push(JSON.stringify(problem));
+        return true;
       }
+      if (answer.statusCode >= 500 || answer.statusCode === 429) return false;
+      this.refusals.push(`${answer.statusCode} ${text.slice(0, 200)}`);
+      return true;
     } catch {
-      // Not reached, or no answer: nobody knows whether it was taken, so it is sent again.
+      // Not reached, or cut: that is what this is about.
+      return false;
     }
-    return undefined;
   }
+}
+
+interface Answer {
+  readonly receipts: readonly { readonly id: string; readonly run_id: string }[];
+  readonly refused?: readonly { readonly problem: unknown }[];
 }
 
 function eventFor(name: CouncilName, event: ContactEvent): ContactEvent {
   const id = eventIdOf(name, event.id);
   return { ...event, id, source: `/rehearsal/${name}`, data: { ...event.data, conversation_id: id, contact: { id: `resident-${id}`, name: `Resident of request ${id}` } } };
-}
-
-function runIdIn(text: string): string {
-  const body = JSON.parse(text) as { readonly run_id?: string; readonly receipts?: readonly { readonly run_id: string }[] };
-  return body.run_id ?? body.receipts?.[0]?.run_id ?? '';
 }
