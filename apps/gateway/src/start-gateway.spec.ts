@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { createIdentity } from '@trunkline/identity';
+import { createIdentity, createPeople } from '@trunkline/identity';
 import { readGatewayConfig } from './config.js';
 import { type RunningGateway, startGateway } from './start-gateway.js';
 
@@ -40,6 +40,20 @@ describe('the gateway as a process', () => {
     expect(await (await fetch(`${gateway.opsUrl}/metrics`)).text()).toContain('trunkline_topic_in_records_total{topic="events.kb_sync"} 1');
     expect((await fetch(`${gateway.url}/metrics`)).status).toBe(404);
     await gateway.close();
+  });
+
+  it('shows a set-up token while nobody owns the platform, to its starter alone, and none afterwards', async () => {
+    const shown: string[] = [];
+    const announce = (text: string): void => void shown.push(text);
+    const config = readGatewayConfig({ DATABASE_URL: database.url, PORT: '0', OPS_PORT: '0' });
+    const first = await startGateway(config, { masterKeys, logger: quiet, announce });
+    const deadline = performance.now() + 15_000;
+    while (shown.length === 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 25));
+    const token = /tsu_[\w-]{43}/.exec(shown.join())?.[0] ?? '';
+    const made = await fetch(`${first.url}/api/setup`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ token, organisation: 'New council', name: 'First', email: 'first@example.org', password: 'correct horse battery staple' }) });
+    expect(made.status).toBe(201);
+    await first.close();
+    expect(await createPeople({ databases: database.databases }).setup.offer()).toBeNull();
   });
 
   it('says which port is taken', async () => {

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { createPeople, permissionsOfRole } from '@trunkline/identity';
+import { openDatabases } from '@trunkline/storage';
 import { type SentHeaders, type TestAnswer, type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 
 const password = 'correct horse battery staple';
@@ -20,7 +22,6 @@ describe('people over HTTP', () => {
 
   /** Invited as the operator would: by somebody who is owner already. */
   async function invited(role: string, email = unique()): Promise<TestAnswer> {
-    const { permissionsOfRole } = await import('@trunkline/identity');
     const actor = { kind: 'user', userId: randomUUID(), sessionId: randomUUID(), organisationId: gateway.organisationId, address: '', permissions: permissionsOfRole.owner } as const;
     const { token } = await gateway.people.invitations.invite(actor, { email, role: role as 'owner' });
     return send('POST', '/api/invitations/accept', { token, name: 'Somebody', password });
@@ -146,6 +147,24 @@ describe('people over HTTP', () => {
     const token = String((await send('POST', '/api/invitations', { email: unique(), role: 'viewer' }, await owner())).body['token']);
     for (const field of ['role', 'organisation_id', 'user_id', 'permissions', 'plan']) expect((await send('POST', '/api/invitations/accept', { token, name: 'x', password, [field]: 'owner' })).body).toMatchObject({ status: 400, code: 'request.invalid', detail: expect.stringContaining(`${field} may not be sent`) });
   });
+});
+
+describe('while the database is away', () => {
+  it('says so to who is signed in or signs in, and does not take the session for ended', async () => {
+    const nowhere = openDatabases('postgres://postgres:x@127.0.0.1:1/none', { connectTimeoutMs: 500 });
+    const gateway = await startTestGateway({ people: createPeople({ databases: nowhere }) });
+    try {
+      const cookie = `trunkline_session=ts_${'A'.repeat(43)}`;
+      for (const answer of [await gateway.send('GET', '/api/session', undefined, { authorization: undefined, cookie }), await gateway.send('POST', '/api/session', { email: 'a@example.org', password }, { authorization: undefined })]) {
+        expect(answer.body).toMatchObject({ status: 503, code: 'gateway.database_unavailable' });
+        expect(answer.headers.get('retry-after')).not.toBeNull();
+      }
+      expect(gateway.bugs).toEqual([]);
+    } finally {
+      await gateway.close();
+      await nowhere.close();
+    }
+  }, 60_000);
 });
 
 describe('over https', () => {
