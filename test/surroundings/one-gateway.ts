@@ -51,6 +51,10 @@ export class OneGateway {
     return [...this.accepted].filter((id) => !done.has(id));
   }
 
+  get lastWords(): string {
+    return this.gateway.output.slice(-4_000);
+  }
+
   async end(): Promise<void> {
     await Promise.allSettled([this.gateway.stop(), this.ledger.stop()]);
   }

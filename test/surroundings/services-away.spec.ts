@@ -18,7 +18,7 @@ import { faultSeconds } from './seconds.js';
 import { median } from './slope.js';
 
 const awaySeconds = faultSeconds(3);
-jest.setTimeout((awaySeconds + 120) * 1_000);
+jest.setTimeout((awaySeconds + 240) * 1_000);
 
 const publishers = 64;
 /** What the gateway promises; the one answer that a busy machine delays most may take so much longer. */

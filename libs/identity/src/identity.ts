@@ -180,7 +180,7 @@ interface KeyRow {
   readonly overrides: Record<string, unknown> | null;
 }
 
-/** The index first: until it has answered, the organisation to look into is not known. Its use is written down every few minutes at most. */
+/** The index first: until it has answered, the organisation to look into is not known. */
 async function loadKey(databases: Pick<Databases, 'system'>, keyId: string): Promise<KnownKey | null> {
   const index = await databases.system.query<{ sha256: Buffer; organisation_id: string }>('select sha256, organisation_id from api_key_index where key_id = $1', [keyId]);
   const entry = index.rows[0];
@@ -192,10 +192,19 @@ async function loadKey(databases: Pick<Databases, 'system'>, keyId: string): Pro
        from api_keys k left join organisation_plans p on p.organisation_id = k.organisation_id where k.organisation_id = $1 and k.key_id = $2 and k.revoked_at is null`,
       [organisationId, keyId],
     );
-    if (rows[0]?.is_use_old === true) await client.query('update api_keys set last_used_at = now() where organisation_id = $1 and key_id = $2', [organisationId, keyId]);
     return rows[0];
   });
   if (key === undefined) return null;
+  if (key.is_use_old) await noteUse(databases, organisationId, keyId);
   const caller: Caller = { organisationId, keyId, scopes: key.scopes, permissions: permissionsOfScopes(key.scopes), plan: planOf(key.plan, key.overrides) };
   return { caller, sha256: entry.sha256, expiresAtMs: key.expires_at?.getTime() ?? null };
+}
+
+/** Every few minutes at most, in a transaction of its own: a database that can still be read but not written, for want of room, must not refuse keys. */
+async function noteUse(databases: Pick<Databases, 'system'>, organisationId: string, keyId: string): Promise<void> {
+  try {
+    await inOrganisations(databases, [organisationId], (client) => client.query('update api_keys set last_used_at = now() where organisation_id = $1 and key_id = $2', [organisationId, keyId]));
+  } catch {
+    // A use that was not noted is noted with the next look-up.
+  }
 }

@@ -12,8 +12,10 @@ const clientAway = /^(?:Connection terminated|timeout exceeded when trying to co
 /** True when the error says that the database cannot be reached or is ending, so that the outcome of a running commit is not known. */
 export function isDatabaseAway(error: unknown): boolean {
   if (StorageUnavailable.matches(error)) return true;
-  const { code, message, errors } = read(error);
-  return socketCodes.has(code) || serverAway.test(code) || clientAway.test(message) || errors.some(isDatabaseAway);
+  const { code, message, isFatal, errors } = read(error);
+  // A server without room cannot start sessions either: it has to write its own files for them.
+  const isShut = isFatal && serverFull.test(code);
+  return isShut || socketCodes.has(code) || serverAway.test(code) || clientAway.test(message) || errors.some(isDatabaseAway);
 }
 
 /** Only while a session starts: wrong login or database; a role that is missing or not ours. */
