@@ -44,7 +44,8 @@ class Watch {
     const atMs = performance.now();
     const note = (name: string, value: number): void => void this.samples.set(name, [...(this.samples.get(name) ?? []), { atMs, value }]);
     note('all-in-one', residentMiB(platform));
-    note(heapOfAllInOne, await usedHeapMiB(this.operationsUrl));
+    const heap = await usedHeapMiB(this.operationsUrl);
+    if (heap !== null) note(heapOfAllInOne, heap);
     for (const pid of childrenOf(platform)) {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
       const simulated = words[words.indexOf('sim') + 1];
@@ -113,9 +114,12 @@ function lowestOfEachMinute(samples: readonly Sample[]): readonly Sample[] {
   return [...Map.groupBy(samples, ({ atMs }) => Math.floor(atMs / 60_000)).values()].map((minute) => minute.reduce((low, sample) => (sample.value < low.value ? sample : low)));
 }
 
-async function usedHeapMiB(operationsUrl: string): Promise<number> {
-  const text = await (await fetch(`${operationsUrl}/metrics`)).text();
-  return Number(/^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)/m.exec(text)?.[1]) / 1024 / 1024;
+/** Null when it could not be asked: of hundreds of samples one may be missing. */
+async function usedHeapMiB(operationsUrl: string): Promise<number | null> {
+  const answer = await fetch(`${operationsUrl}/metrics`, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
+  const text = await answer?.text().catch(() => '');
+  const used = /^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)/m.exec(text ?? '')?.[1];
+  return used === undefined ? null : Number(used) / 1024 / 1024;
 }
 
 function pidIn(file: string): number {
