@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addIntegrations } from './commands/integrations.js';
 import { addKeys } from './commands/keys.js';
 import { addOrganisations } from './commands/organisations.js';
+import { addPlans } from './commands/plans.js';
 import { addRuns } from './commands/runs.js';
 import { addSecrets } from './commands/secrets.js';
 import { addSendEvent } from './commands/send-event.js';
@@ -35,6 +36,7 @@ Exit status: 0 ok · 1 failed outcome · 2 usage · 3 not found · 4 not allowed
   addIntegrations(program);
   addUsers(program);
   addKeys(program);
+  addPlans(program);
   addSecrets(program);
   addOrganisations(program);
   addSim(program);

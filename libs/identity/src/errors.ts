@@ -26,7 +26,7 @@ export const ScopeUnknown = defineError('identity.scope_unknown', { class: 'usag
 export const NotYours = defineError('identity.not_yours_to_give', { class: 'auth', http: 403, title: 'Nobody can give away what they may not do themselves', fix: 'Ask somebody whose role has the permissions that the detail names.' });
 
 /** One answer for an unknown account, a wrong password and an account without one: it tells nobody who has an account (S12). */
-export const SignInRefused = defineError('identity.sign_in_refused', { class: 'auth', http: 401, title: 'E-mail address and password do not belong together', fix: 'Check both; an account made with the OpenID provider has no password.' });
+export const SignInRefused = defineError('identity.sign_in_refused', { class: 'auth', http: 401, title: 'E-mail address and password do not belong together', fix: 'Check both; an account made with the OpenID provider has no password, and a forgotten one is replaced by the operator.' });
 export const SignInThrottled = defineError('identity.sign_in_throttled', { class: 'throttled', http: 429, title: 'Too many failed sign-ins', fix: 'Wait for the seconds that Retry-After gives, then try again.' });
 export const SignInBusy = defineError('identity.sign_in_busy', { class: 'unavailable', http: 503, title: 'Too many sign-ins at once', fix: 'Try again in a few seconds.' });
 export const PasswordUnfit = defineError('identity.password_unfit', { class: 'usage', http: 422, title: 'The password cannot be used', fix: 'Choose one of 12 to 200 characters that is not easily guessed; a sentence is fine.' });

@@ -7,7 +7,7 @@ import { KeyCache } from './access/key-cache.js';
 import type { PermissionName } from './access/permission.js';
 import { isScope, permissionsOfScopes } from './access/scope.js';
 import { isSame } from './access/secret-token.js';
-import { ApiKeyMissing, IdentityUnavailable, ScopeUnknown, Unauthenticated } from './errors.js';
+import { ApiKeyMissing, IdentityUnavailable, OrganisationMissing, ScopeUnknown, Unauthenticated } from './errors.js';
 import { type Plan, type PlanName, planOf } from './plan/plan.js';
 
 /** Who calls, as the API key says; never as a header or body says. */
@@ -100,9 +100,10 @@ export function createIdentity({ databases, nowMs = Date.now, times: given = {} 
     },
 
     givePlan: async ({ organisationId, plan, overrides = {} }) => {
-      await inOrganisations(databases, [organisationId], (client) =>
-        client.query('insert into organisation_plans (organisation_id, plan, overrides) values ($1, $2, $3) on conflict (organisation_id) do update set plan = excluded.plan, overrides = excluded.overrides, since = now()', [organisationId, plan, JSON.stringify(overrides)]),
+      const { rowCount } = await inOrganisations(databases, [organisationId], (client) =>
+        client.query('insert into organisation_plans (organisation_id, plan, overrides) select id, $2, $3 from organisations where id = $1 on conflict (organisation_id) do update set plan = excluded.plan, overrides = excluded.overrides, since = now()', [organisationId, plan, JSON.stringify(overrides)]),
       );
+      if (rowCount !== 1) throw OrganisationMissing.because(`organisation ${organisationId}`);
     },
 
     createApiKey: async (wanted) => {

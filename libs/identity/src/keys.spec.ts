@@ -68,6 +68,10 @@ describe('keys over their life', () => {
     await expect(identity.createApiKey({ organisationId, name: 'website', scopes: ['everything'] })).rejects.toMatchObject({ code: 'identity.scope_unknown' });
   });
 
+  it('no plan is given to an organisation that is not there', async () => {
+    await expect(identity.givePlan({ organisationId: crypto.randomUUID(), plan: 'scale' })).rejects.toMatchObject({ code: 'identity.organisation_missing' });
+  });
+
   it('carry the plan of their organisation, with what its contract changes', async () => {
     const { apiKey } = await identity.createApiKey({ organisationId, name: 'website', scopes: ['publish'] });
     expect((await identity.verifyApiKey(apiKey)).plan).toEqual({ name: 'enterprise', limits: plans.enterprise });

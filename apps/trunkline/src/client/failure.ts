@@ -7,6 +7,7 @@ export const CommandUsage = defineError('command.usage', { class: 'usage', http:
 export const OutcomeFailed = defineError('command.outcome_failed', { class: 'data', http: 422, title: 'It did not come out as asked', fix: 'Look at it with `npx --no trunkline runs show <run id>`.' });
 export const NoTarget = defineError('command.no_target', { class: 'unavailable', http: 503, title: 'No Trunkline to talk to', fix: 'Start one with `npm start`, or set TRUNKLINE_URL and TRUNKLINE_API_KEY.' });
 export const Unreachable = defineError('command.unreachable', { class: 'unavailable', http: 503, title: 'Trunkline does not answer', fix: 'Start it with `npm start`, or check TRUNKLINE_URL; `npx --no trunkline doctor` looks at the rest.' });
+export const UserMissing = defineError('command.user_missing', { class: 'not-found', http: 404, title: 'Nobody has an account with this address', fix: 'List members with `npx --no trunkline users list`.' });
 
 /** What the gateway answered when it refused, as its problem document says (RFC 9457). */
 export class ApiProblem extends Error {

@@ -1,5 +1,8 @@
+import { createPeople } from '@trunkline/identity';
 import type { Command } from 'commander';
-import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
+import { UserMissing } from '../client/failure.js';
+import { withOperator } from '../client/operator.js';
+import { print, printOne, say, write, type OutputFormat, type Row } from '../client/output.js';
 import { withApi, withOutput } from './options.js';
 
 export function addUsers(program: Command): void {
@@ -19,5 +22,16 @@ export function addUsers(program: Command): void {
       const { body } = await api.call<{ token: string }>('POST', '/api/invitations', { email, role });
       printOne(body, output, () => body.token);
       say(`Give it to them: POST ${url}/api/invitations/accept takes it with a name and a password. It is shown this once.`);
+    }));
+  users
+    .command('new-password')
+    .description('an operator\'s help for somebody who forgot theirs: prints a new one and ends their sessions')
+    .argument('<email>', 'their address')
+    .addHelpText('after', '\nNeeds DATABASE_URL in the environment.')
+    .action((email: string) => withOperator(async ({ databases }) => {
+      const password = await createPeople({ databases }).accounts.replacePassword(email);
+      if (password === null) throw UserMissing.because(email);
+      write(password);
+      say('It is shown this once; they change it with PUT /api/session/password.');
     }));
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Databases } from '@trunkline/storage';
 import { PasswordUnfit, SignInRefused } from '../errors.js';
 import { isOutdated, type Passwords, refuseUnfit } from './password.js';
@@ -62,6 +62,16 @@ export class Accounts {
     if (current === next) throw PasswordUnfit.because('it is the one you have');
     refuseUnfit(next, [account.name, account.email, account.email.split('@')[0] ?? '']);
     await this.store(account.userId, await this.passwords.hash(next));
+  }
+
+  /** For somebody who forgot theirs, by the operator alone: an administrator of one organisation must not get at an account that also belongs to another. Ends every session; null: there is no such account. */
+  async replacePassword(email: string): Promise<string | null> {
+    const account = await this.byEmail(email);
+    if (account === null) return null;
+    const password = randomBytes(15).toString('base64url');
+    await this.store(account.id, await this.passwords.hash(password));
+    await this.databases.access.query('delete from sessions where user_id = $1', [account.id]);
+    return password;
   }
 
   /** Where to look for the memberships of a person. It gives no right: a membership is read from the organisation itself. */

@@ -145,6 +145,17 @@ describe('people', () => {
       await expect(people.accounts.signIn({ email: unique(), password }, address)).rejects.toMatchObject({ code: 'identity.sign_in_throttled' });
     }, 30_000);
 
+    it('takes the password that the operator gave, and no session of before', async () => {
+      const email = unique();
+      const id = await newMember(await newOrganisation(), 'viewer', email);
+      const token = await people.sessions.open(id, 'password', place);
+      const given = (await people.accounts.replacePassword(email)) ?? '';
+      expect(await people.sessions.find(token)).toBeNull();
+      await expect(people.accounts.signIn({ email, password }, place.address)).rejects.toMatchObject({ code: 'identity.sign_in_refused' });
+      await expect(people.accounts.signIn({ email, password: given }, place.address)).resolves.toMatchObject({ id });
+      expect(await people.accounts.replacePassword(unique())).toBeNull();
+    });
+
     it.each([['short', 'fewer than 12'], ['aaaaaaaaaaaaaaaa', 'repeats'], ['password1234', 'guessed'], ['somebody12345', 'guessed|little more than']])('refuses the password %s', async (unfit, reason) => {
       await expect(people.accounts.create({ email: unique(), name: 'somebody12', password: unfit })).rejects.toMatchObject({ code: 'identity.password_unfit', detail: expect.stringMatching(reason) });
     });
