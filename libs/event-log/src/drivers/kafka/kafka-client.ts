@@ -117,7 +117,7 @@ export interface GroupSession {
   start(): Promise<void>;
   pause(topic: string, partition: number): void;
   resume(topic: string, partition: number): void;
-  /** Tried once, under the generation of the last `joined`, and never repeated under a later one. */
+  /** Under the generation of the last `joined`, and never repeated under a later one. */
   commit(topics: readonly OffsetsToStore[]): Promise<void>;
   /** Leaves the group when the broker answers in time; in any case nothing of this session is left. */
   leave(timeoutMs: number): Promise<void>;

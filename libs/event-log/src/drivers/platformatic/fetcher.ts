@@ -7,6 +7,8 @@ import { Wire, retryDelayMs } from './wire.js';
 
 const MAX_FETCH_BYTES = 8 * 1024 * 1024;
 const MAX_PARTITION_BYTES = 1024 * 1024;
+/** How long a fetch waits at the broker for something to read. An assignment that ends cuts it short. */
+const IDLE_WAIT_MS = 500;
 /** Kafka protocol: isolation level of a fetch, time stamp that asks for the first offset, error codes. */
 const READ_COMMITTED = 1;
 const EARLIEST = -2n;
@@ -46,7 +48,7 @@ export class Fetcher {
     private readonly questions: Wire,
     private readonly events: Pick<GroupSessionEvents, 'records'>,
   ) {
-    this.wire = new Wire(settings, 'fetcher', { requestTimeoutMs: settings.requestTimeoutMs + settings.fetchWaitMs });
+    this.wire = new Wire(settings, 'fetcher', { requestTimeoutMs: settings.requestTimeoutMs + IDLE_WAIT_MS });
   }
 
   /** Now, while there is nothing to fetch. */
@@ -68,7 +70,10 @@ export class Fetcher {
     this.assignment = null;
     this.round = null;
     this.pausedBefore.clear();
-    if (round !== null) signal(round);
+    if (round === null) return;
+    // The broker reads a connection's next request when it has answered the one before.
+    if (round.fetching.size > 0) this.wire.reconnect();
+    signal(round);
   }
 
   destroy(): void {
@@ -156,7 +161,9 @@ export class Fetcher {
         topicId: layouts.get(topic)?.id ?? '',
         partitions: list.map(({ partition, position }) => ({ partition, currentLeaderEpoch: -1, fetchOffset: position, lastFetchedEpoch: -1, partitionMaxBytes: MAX_PARTITION_BYTES })),
       }));
-      const response = await this.wire.call<fetchV17.FetchRequest, fetchV17.FetchResponse>('Fetch', await this.wire.node(leader), this.settings.fetchWaitMs, 1, MAX_FETCH_BYTES, READ_COMMITTED, 0, -1, topics, [], '');
+      // What is paused now may be wanted again soon, and can join the next fetch only.
+      const waitMs = [...round.readings.values()].some(({ isPaused }) => isPaused) ? this.settings.fetchWaitMs : IDLE_WAIT_MS;
+      const response = await this.wire.call<fetchV17.FetchRequest, fetchV17.FetchResponse>('Fetch', await this.wire.node(leader), waitMs, 1, MAX_FETCH_BYTES, READ_COMMITTED, 0, -1, topics, [], '');
       this.fetchedAtMs = performance.now();
       round.failures = 0;
       this.take(round, response, names);

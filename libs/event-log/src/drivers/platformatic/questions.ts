@@ -132,8 +132,7 @@ export class PlatformaticQuestions implements ClusterQuestions {
   }
 
   private layouts(topics: readonly string[]) {
-    this.wire.forget();
-    return this.ask('describing topics', () => this.wire.layoutOf(topics));
+    return this.ask('describing topics', () => this.wire.layoutOf(topics, { fresh: true }));
   }
 
   /** Repeated a few times while the broker does not answer, and never longer than the time allowed. */

@@ -69,12 +69,16 @@ export class PlatformaticSession implements GroupSession {
     this.isCommitting = true;
     const request = topics.map(({ topic, partitions }) => ({ name: topic, partitions: partitions.map(({ partition, offset, metadata }) => ({ partitionIndex: partition, committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: metadata })) }));
     try {
-      const coordinator = await this.wire.coordinatorOf(this.options.group);
-      await this.wire.call<offsetCommitV9.OffsetCommitRequest, offsetCommitV9.OffsetCommitResponse>('OffsetCommit', coordinator, this.options.group, membership.generation, membership.memberId, null, request);
-    } catch (error) {
-      // The next heartbeat hears what has become of the group, or looks for its coordinator.
-      this.wake();
-      throw error;
+      for (let failures = 0; ; failures += 1) {
+        const error = await this.commitUnder(membership, request);
+        if (error === null) return;
+        // The next heartbeat hears what has become of the group, or looks for its coordinator.
+        this.wake();
+        if (brokerErrorType(error) !== null || this.isOver) throw error;
+        if (this.membership !== membership) throw new ProtocolError('ILLEGAL_GENERATION');
+        // Its connection was cut, by a heartbeat that got no answer for instance. The same commit under the same generation changes nothing more.
+        if (failures > 0) throw error;
+      }
     } finally {
       this.isCommitting = false;
     }
@@ -125,14 +129,29 @@ export class PlatformaticSession implements GroupSession {
       const protocols = [{ name: PROTOCOL, metadata: subscriptionTo(topics) }];
       const joined = await this.wire.call<joinGroupV9.JoinGroupRequest, joinGroupV9.JoinGroupResponse>('JoinGroup', coordinator, group, sessionTimeoutMs, rebalanceTimeoutMs, this.memberId ?? '', null, 'consumer', protocols, null);
       this.memberId = joined.memberId;
-      const layouts = await this.wire.layoutOf(topics);
-      const dealt = joined.leader === joined.memberId ? assignmentFor(joined.members.map(({ memberId }) => memberId), topics, (topic) => layouts.get(topic)?.leaders.length ?? 0) : [];
+      const dealt = joined.leader === joined.memberId ? await this.deal(joined.members.map(({ memberId }) => memberId)) : [];
       const synced = await this.wire.call<syncGroupV5.SyncGroupRequest, syncGroupV5.SyncGroupResponse>('SyncGroup', coordinator, group, joined.generationId, joined.memberId, null, 'consumer', joined.protocolName ?? PROTOCOL, dealt);
       this.membership = { generation: joined.generationId, memberId: joined.memberId };
       return assignmentIn(synced.assignment);
     } catch (error) {
       return this.tookNoteOf(error) ? null : Promise.reject(error);
     }
+  }
+
+  private async commitUnder({ generation, memberId }: Membership, request: offsetCommitV9.OffsetCommitRequestTopic[]): Promise<unknown> {
+    try {
+      const coordinator = await this.wire.coordinatorOf(this.options.group);
+      await this.wire.call<offsetCommitV9.OffsetCommitRequest, offsetCommitV9.OffsetCommitResponse>('OffsetCommit', coordinator, this.options.group, generation, memberId, null, request);
+      return null;
+    } catch (error) {
+      return error ?? new Error('the commit failed');
+    }
+  }
+
+  /** By the leader, of as many partitions as there are now. */
+  private async deal(members: readonly string[]) {
+    const layouts = await this.wire.layoutOf(this.options.topics, { fresh: true });
+    return assignmentFor(members, this.options.topics, (topic) => layouts.get(topic)?.leaders.length ?? 0);
   }
 
   /** Heartbeats until the group wants something else of this member. */

@@ -60,10 +60,10 @@ export class Wire {
     });
   }
 
-  /** Those of the topics that exist. Remembered until a call fails in a way that more recent knowledge may mend. */
-  async layoutOf(topics: readonly string[]): Promise<ReadonlyMap<string, TopicLayout>> {
+  /** Those of the topics that exist. Remembered, unless asked for `fresh`, until a call fails in a way that more recent knowledge may mend. */
+  async layoutOf(topics: readonly string[], { fresh = false } = {}): Promise<ReadonlyMap<string, TopicLayout>> {
     const known = this.known?.topics;
-    if (known !== undefined && topics.every((topic) => known.has(topic))) return known;
+    if (!fresh && known !== undefined && topics.every((topic) => known.has(topic))) return known;
     const { topics: answered } = await this.look([...new Set([...(known?.keys() ?? []), ...topics])]);
     return answered;
   }
