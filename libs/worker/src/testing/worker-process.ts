@@ -8,7 +8,7 @@ import { createWorker } from '../worker.js';
 async function main(): Promise<void> {
   const { DATABASE_URL = '', WORKER_ID = '', MASTER_KEY = '' } = process.env;
   const databases = openDatabases(DATABASE_URL);
-  const eventLog = createEventLog(createPostgresDriver({ pool: databases.log, listenConnectionString: DATABASE_URL, sessionTimeoutMs: 2_000, heartbeatMs: 300 }));
+  const eventLog = createEventLog(createPostgresDriver({ pool: databases.log, listenConnectionString: DATABASE_URL, sessionTimeoutMs: 6_000, heartbeatMs: 500 }));
   const worker = createWorker({
     family: 'fixture', providers: [fixture], databases, eventLog, workerId: WORKER_ID, outbound: createOutbound({ policy: allowEverywhere }),
     vault: openVault(databases, { keys: [{ id: 'test', key: Buffer.from(MASTER_KEY, 'base64') }], current: 'test' }),
