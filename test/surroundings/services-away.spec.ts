@@ -116,7 +116,7 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
       const done = new Set(rows.map(({ event_id }) => event_id));
       missing = [...accepted].filter((id) => !done.has(id));
       return missing.length === 0;
-    }, 90_000, 200).catch((error: unknown) => {
+    }, 150_000, 200).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${missing.length} of ${accepted.size} are missing, among them ${missing.slice(0, 5).join(', ')}\n${apps.map(({ name, output }) => `--- ${name}\n${output.slice(-3_000)}`).join('\n')}`);
     });
     return performance.now() - beganAt;
