@@ -145,6 +145,9 @@ const longDropMs = 15 * 60_000;
 async function withoutHurry<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let failure: unknown;
+  // A connection that breaks rejects the statement as well; without a listener it would end the process.
+  const onBreak = (): void => undefined;
+  client.on('error', onBreak);
   try {
     await client.query(`BEGIN; SET LOCAL statement_timeout = ${longDropMs}`);
     const result = await work(client);
@@ -156,6 +159,7 @@ async function withoutHurry<T>(pool: Pool, work: (client: PoolClient) => Promise
   } finally {
     // A connection in an unknown state is not used again.
     client.release(failure !== undefined);
+    if (failure === undefined) client.off('error', onBreak);
   }
 }
 
