@@ -4,9 +4,9 @@ export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
 
 /** What happens, in the words of a saved schedule. */
 type Happening =
-  | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number }
+  | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: { readonly provider: string; readonly calls: number; readonly afterMs: number } }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
-  | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: string; readonly fault: string; readonly forMs: number };
+  | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: string; readonly fault: string; readonly forMs: number; readonly path?: string };
 
 /** A short run in which a certain fault cannot stay hidden; one without it passes. */
 export interface Rehearsal {
@@ -28,18 +28,25 @@ const short = ['--driver', 'postgres', '--events', '120', '--rate', '30', '--in-
 const calm: Rehearsal = { words: short, schedule: [] };
 const throttled: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [] };
 
-/** Calls are written at once and answered late; meanwhile those who wait for the answers die. */
-const killedWorkers: Rehearsal = {
-  words: short,
-  schedule: [
-    { kind: 'provider-fault', atMs: 800, provider: 'rehearsal', fault: 'slow', forMs: 3_500 },
-    { kind: 'kill', atMs: 2_500, target: 'crm worker 1', downMs: 0 },
-    { kind: 'kill', atMs: 2_500, target: 'crm worker 2', downMs: 0 },
-  ],
-};
+/** Calls are written at once and answered late; as soon as enough wait for their answers, those who made them die. */
+const killedWorkers: Rehearsal = killedWhileWaiting('/\\/searched$/', 0);
+/** The same when the calls have been handed over and their records passed: nothing comes again by itself. */
+const killedAfterHandingOver: Rehearsal = killedWhileWaiting('/\\/keyed$/', 3_200);
+
+function killedWhileWaiting(path: string, afterMs: number): Rehearsal {
+  const kill = (target: string) => ({ kind: 'kill', atMs: 200, target, downMs: 0 }) as const;
+  return {
+    words: short,
+    schedule: [
+      { kind: 'provider-fault', atMs: 0, provider: 'rehearsal', fault: 'slow', forMs: 12_000, path },
+      { ...kill('crm worker 1'), when: { provider: 'rehearsal', calls: 5, afterMs } },
+      kill('crm worker 2'),
+    ],
+  };
+}
 
 /** Each write is done and its answer cut. */
-const cutAnswers: Rehearsal = { words: short, schedule: [{ kind: 'provider-fault', atMs: 500, provider: 'rehearsal', fault: 'reset-after-write', forMs: 2_500 }] };
+const cutAnswers: Rehearsal = { words: short, schedule: [{ kind: 'provider-fault', atMs: 0, provider: 'rehearsal', fault: 'reset-after-write', forMs: 6_000 }] };
 
 /** What waits in the gateway's memory for the database dies with it. */
 const killedGateway: Rehearsal = {
@@ -54,8 +61,8 @@ const killedGateway: Rehearsal = {
 const frozenDatabase: Rehearsal = {
   words: ['--driver', 'kafka', ...short.slice(2)],
   schedule: [
-    { kind: 'freeze', atMs: 800, target: 'database', forMs: 1_500 },
-    { kind: 'freeze', atMs: 3_000, target: 'database', forMs: 1_500 },
+    { kind: 'freeze', atMs: 800, target: 'database', forMs: 3_000 },
+    { kind: 'freeze', atMs: 5_000, target: 'database', forMs: 3_000 },
   ],
 };
 
@@ -114,7 +121,7 @@ export const seededFaults: readonly SeededFault[] = [
     name: 'nobody sweeps what was never answered',
     spoilings: [{ file: 'libs/ledger/dist/ledger.js', find: 'await this.loop.submit(overdue.items);\n        await forgetSwept', put: 'await forgetSwept' }],
     shows: 'I5',
-    rehearsal: killedWorkers,
+    rehearsal: killedAfterHandingOver,
   },
   {
     name: 'a tenant\'s policy lets everything through',

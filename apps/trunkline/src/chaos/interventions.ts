@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ChaosPlatform } from './platform.js';
-import type { Happening, ProviderFault } from './schedule.js';
+import type { Happening, InHand, ProviderFault } from './schedule.js';
 import type { ChaosProvider } from './council.js';
 
 /** What was done, when, and with how much in flight. */
@@ -53,6 +53,7 @@ export class Interventions {
       if (signal.aborted) break;
       const target = targetOf(happening);
       await this.busy.get(target);
+      if (happening.kind === 'kill' && happening.when !== undefined) await this.untilInHand(happening.when);
       if (happening.kind === 'kill' && !(await this.hasEnoughInFlight())) {
         this.skipped.push(happening);
         continue;
@@ -65,6 +66,13 @@ export class Interventions {
 
   async settled(): Promise<void> {
     await Promise.all(this.busy.values());
+  }
+
+  private async untilInHand({ provider, calls, afterMs }: InHand): Promise<void> {
+    const { platform, signal } = this.wishes;
+    const inHand = async (): Promise<number> => Number(((await platform.control(provider, 'GET', '/stats').catch(() => null)) as { readonly callsInHand?: number } | null)?.callsInHand ?? 0);
+    for (const giveUpAt = performance.now() + 60_000; !signal.aborted && performance.now() < giveUpAt && (await inHand()) < calls; ) await wait(20);
+    await wait(afterMs);
   }
 
   private async hasEnoughInFlight(): Promise<boolean> {
@@ -92,7 +100,7 @@ function targetOf(happening: Happening): string {
 async function perform(platform: ChaosPlatform, happening: Happening, signal: AbortSignal): Promise<void> {
   const pause = (ms: number): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined);
   const { landscape } = platform;
-  if (happening.kind === 'provider-fault') return withFault(platform, happening.provider, happening.fault, () => pause(happening.forMs));
+  if (happening.kind === 'provider-fault') return withFault(platform, happening, () => pause(happening.forMs));
   const { target } = happening;
   if (happening.kind === 'freeze') {
     freeze(platform, target);
@@ -105,11 +113,14 @@ async function perform(platform: ChaosPlatform, happening: Happening, signal: Ab
   else if (isKill) await landscape.service(target).kill();
   else await landscape.service(target).stop(30_000);
   await pause(happening.downMs);
+  // Ctrl-C: what is down stays down.
+  if (signal.aborted) return;
   if (target === 'database') return landscape.startDatabase();
   if (target === 'broker') return landscape.startBroker();
   landscape.service(target).start();
   // Whether it is ready is not waited for: the next blow may fall on one that is just coming up.
-  await landscape.service(target).untilListening(comesUpWithinMs);
+  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.race([landscape.service(target).untilListening(comesUpWithinMs), interrupted]);
 }
 
 function freeze({ landscape }: ChaosPlatform, target: string): void {
@@ -141,13 +152,13 @@ const writesOf: Readonly<Record<ChaosProvider, Readonly<Record<string, unknown>>
   rehearsal: { path: '/\\/(keyed|searched|upserted|once)$/' },
 };
 
-async function withFault(platform: ChaosPlatform, provider: ChaosProvider, fault: ProviderFault, pause: () => Promise<void>): Promise<void> {
+async function withFault(platform: ChaosPlatform, { provider, fault, forMs, path }: Extract<Happening, { kind: 'provider-fault' }>, pause: () => Promise<void>): Promise<void> {
   // A simulator that is down or frozen just then takes no orders; the fault is left out.
   const ask = (method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> => platform.control(provider, method, path, body).catch(() => null);
   if (fault === 'tokens-expire') return void (await ask('POST', '/expire-tokens'));
   if (fault !== 'revoked') {
     // Gone by itself even if nobody can take it away.
-    await ask('POST', '/faults', { match: fault === 'search-lag' ? {} : writesOf[provider], ...faultBodies[fault], forMs: 6_000 });
+    await ask('POST', '/faults', { match: path !== undefined ? { path } : fault === 'search-lag' ? {} : writesOf[provider], ...faultBodies[fault], forMs });
     await pause();
     return void (await ask('DELETE', '/faults'));
   }

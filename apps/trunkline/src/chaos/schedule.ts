@@ -7,9 +7,16 @@ export type ProviderFault = 'throttled' | 'reset-after-write' | 'reset-before-wr
 
 /** One thing that goes wrong, so long after the load began. */
 export type Happening =
-  | { readonly kind: 'kill' | 'restart'; readonly atMs: number; readonly target: string; readonly downMs: number }
+  | { readonly kind: 'kill' | 'restart'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: InHand }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
-  | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: ChaosProvider; readonly fault: ProviderFault; readonly forMs: number };
+  | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: ChaosProvider; readonly fault: ProviderFault; readonly forMs: number; readonly path?: string };
+
+/** In a directed schedule: not before the provider has so many calls in hand, and so long after that. */
+export interface InHand {
+  readonly provider: ChaosProvider;
+  readonly calls: number;
+  readonly afterMs: number;
+}
 
 const targetsOf: Readonly<Record<TargetGroup, readonly string[]>> = {
   gateway: ['gateway'],
