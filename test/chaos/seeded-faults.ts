@@ -4,7 +4,7 @@ export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
 
 /** What happens, in the words of a saved schedule. */
 type Happening =
-  | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: { readonly provider: string; readonly calls: number; readonly afterMs: number } }
+  | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: { readonly provider: string; readonly operation: string; readonly calls: number; readonly afterMs: number } }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
   | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: string; readonly fault: string; readonly forMs: number; readonly path?: string };
 
@@ -29,17 +29,17 @@ const calm: Rehearsal = { words: short, schedule: [] };
 const throttled: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [] };
 
 /** Calls are written at once and answered late; as soon as enough wait for their answers, those who made them die. */
-const killedWorkers: Rehearsal = killedWhileWaiting('/\\/searched$/', 0);
+const killedWorkers: Rehearsal = killedWhileWaiting('/\\/searched$/', 'writeSearched', 300);
 /** The same when the calls have been handed over and their records passed: nothing comes again by itself. */
-const killedAfterHandingOver: Rehearsal = killedWhileWaiting('/\\/keyed$/', 3_200);
+const killedAfterHandingOver: Rehearsal = killedWhileWaiting('/\\/keyed$/', 'writeKeyed', 3_200);
 
-function killedWhileWaiting(path: string, afterMs: number): Rehearsal {
+function killedWhileWaiting(path: string, operation: string, afterMs: number): Rehearsal {
   const kill = (target: string) => ({ kind: 'kill', atMs: 200, target, downMs: 0 }) as const;
   return {
     words: short,
     schedule: [
       { kind: 'provider-fault', atMs: 0, provider: 'rehearsal', fault: 'slow', forMs: 12_000, path },
-      { ...kill('crm worker 1'), when: { provider: 'rehearsal', calls: 5, afterMs } },
+      { ...kill('crm worker 1'), when: { provider: 'rehearsal', operation, calls: 5, afterMs } },
       kill('crm worker 2'),
     ],
   };

@@ -68,9 +68,13 @@ export class Interventions {
     await Promise.all(this.busy.values());
   }
 
-  private async untilInHand({ provider, calls, afterMs }: InHand): Promise<void> {
+  private async untilInHand({ provider, operation, calls, afterMs }: InHand): Promise<void> {
     const { platform, signal } = this.wishes;
-    const inHand = async (): Promise<number> => Number(((await platform.control(provider, 'GET', '/stats').catch(() => null)) as { readonly callsInHand?: number } | null)?.callsInHand ?? 0);
+    // A call without a status has not been answered.
+    const inHand = async (): Promise<number> => {
+      const answer = (await platform.control(provider, 'GET', `/calls?operation=${operation}`).catch(() => null)) as { readonly calls: readonly { readonly status?: number }[] } | null;
+      return answer?.calls.filter(({ status }) => status === undefined).length ?? 0;
+    };
     for (const giveUpAt = performance.now() + 60_000; !signal.aborted && performance.now() < giveUpAt && (await inHand()) < calls; ) await wait(20);
     await wait(afterMs);
   }

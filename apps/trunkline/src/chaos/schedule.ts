@@ -11,9 +11,10 @@ export type Happening =
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
   | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: ChaosProvider; readonly fault: ProviderFault; readonly forMs: number; readonly path?: string };
 
-/** In a directed schedule: not before the provider has so many calls in hand, and so long after that. */
+/** In a directed schedule: not before the provider has so many calls of this operation in hand, and so long after that. */
 export interface InHand {
   readonly provider: ChaosProvider;
+  readonly operation: string;
   readonly calls: number;
   readonly afterMs: number;
 }
