@@ -30,6 +30,9 @@ export interface PostgresDriver extends LogDriver {
   enforceRetention(nowMs?: number): Promise<number>;
 }
 
+/** What one read brings at most, whatever the number of partitions. */
+const fetchBytes = 4 * 1024 * 1024;
+
 export function createPostgresDriver(options: PostgresDriverOptions): PostgresDriver {
   const { pool, sessionTimeoutMs = 10_000, heartbeatMs = 1_000, pollMs = 200, idlePollMs = 1_000, maintenanceMs = 60_000 } = options;
   const instanceId = randomUUID();
@@ -64,13 +67,11 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
   };
 
   const enforceRetention = (nowMs = Date.now() + (clockOffsetMs ?? 0)): Promise<number> => dropHours(pool, nowMs, [...members].map((member) => member.reader));
-  // A round that finds the database away is made up for by the next one.
-  const maintenance = setInterval(() => void enforceRetention().catch(() => undefined), maintenanceMs);
-  maintenance.unref();
+  const maintenance = everySoOften(enforceRetention, maintenanceMs);
 
   const join = async ({ group, topics, fetchRecords }: JoinRequest, events: MemberEvents): Promise<LogMember> => {
     const known = await Promise.all(topics.map((topic) => catalog.find(topic)));
-    const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes: 4 * 1024 * 1024 }, (assignment, records) => events.deliver(assignment, records));
+    const reader = new Reader(pool, { pollMs, idlePollMs, fetchRecords, fetchBytes }, (assignment, records) => events.deliver(assignment, records));
     const member: PostgresMember = new PostgresMember({
       pool,
       positions,
@@ -108,9 +109,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     topics: () => catalog.figures(),
     lag: (group) => lagOf(pool, group),
     clockOffsetMs: () => clockOffsetMs,
-    async ping() {
-      clockOffsetMs = await measureClockOffset(pool);
-    },
+    ping: () => measureClockOffset(pool).then((offsetMs) => void (clockOffsetMs = offsetMs)),
     async close() {
       clearInterval(maintenance);
       appender.close();
@@ -120,6 +119,11 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     },
     enforceRetention,
   };
+}
+
+/** A round that finds the database away is made up for by the next one. */
+function everySoOften(act: () => Promise<unknown>, everyMs: number): NodeJS.Timeout {
+  return setInterval(() => void act().catch(() => undefined), everyMs).unref();
 }
 
 async function measureClockOffset(pool: Pool): Promise<number> {
