@@ -36,7 +36,7 @@ export function comparisonTable(lines: readonly Comparison[]): string {
 
 /** `commandsPerCall` → `commands per call`. */
 function wordsOf(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return name.replaceAll(/(?<=[a-z])[A-Z](?=[a-z])/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function times(ratio: number | null): string {
