@@ -1,5 +1,6 @@
 import type { FailpointName } from '@trunkline/failpoints';
 import { until } from '../support/until.js';
+import { patienceMs } from './patience.js';
 import type { Plant, Service } from './plant.js';
 import type { OnceFigures, Stage } from './stage.js';
 
@@ -46,14 +47,14 @@ const publishInVain = async (stage: Stage): Promise<void> => {
 };
 
 const isDurable = async (stage: Stage): Promise<boolean> => {
-  await until('the runs of what was accepted', async () => (await stage.runs()).length === stage.events.length, 10_000);
+  await until('the runs of what was accepted', async () => (await stage.runs()).length === stage.events.length, patienceMs);
   return true;
 };
 
 /** One of each kind is in flight, and has had its effect, when the first answer comes. A gate lets no more than four through to a provider that it does not know yet. */
 const publishAndAnswerAtOnce = async (stage: Stage, plant: Plant): Promise<void> => {
   await publishAndHold(stage, plant);
-  await until('all first writes in flight', () => plant.server.inFlight >= firstWrites, 10_000, 5);
+  await until('all first writes in flight', () => plant.server.inFlight >= firstWrites, patienceMs, 5);
   plant.server.release();
 };
 const publishAndHold = async (stage: Stage, { server }: Plant): Promise<void> => {
@@ -66,6 +67,7 @@ const firstWrites = 4;
 const letGo = async (_stage: Stage, { server }: Plant): Promise<void> => server.release();
 const quickHandOver = { HAND_OVER_MS: '600' };
 const quickSweep = { START_WITHIN_MS: '1000' };
+const soonSwept = { START_WITHIN_MS: '3000' };
 
 export const gatewayRows: readonly Row[] = [
   {
@@ -98,7 +100,7 @@ export const gatewayRows: readonly Row[] = [
     inTheEnd: async (stage) => {
       const answer = await replayOf(stage);
       expect(answer.status).toBe(202);
-      await until('the end of the replay', async () => (await stage.count('runs', `root_run_id <> run_id and state = 'done'`)) === 1, 15_000);
+      await until('the end of the replay', async () => (await stage.count('runs', `root_run_id <> run_id and state = 'done'`)) === 1, patienceMs);
       expect(await stage.count('runs', 'root_run_id <> run_id')).toBe(1);
       expect(await stage.count('runs', `run_id = '${String(answer.json['run_id'])}'`)).toBe(1);
     },
@@ -147,7 +149,7 @@ export const ledgerRows: readonly Row[] = [
         point: 'ledger.afterBacklogLease',
         act: async (stage) => {
           await stage.publish();
-          await until('steps behind the gate', async () => (await stage.count('due_work', `kind = 'gate'`)) > firstWrites, 10_000);
+          await until('steps behind the gate', async () => (await stage.count('due_work', `kind = 'gate'`)) > firstWrites, patienceMs);
           await stage.verbs.resume(stage.organisationId, stage.integrationId);
         },
         then: async (stage) => expect(await stage.count('due_work', `kind = 'gate' and leased_until > clock_timestamp() - interval '30 s'`)).toBeGreaterThan(0),
@@ -162,7 +164,7 @@ export const ledgerRows: readonly Row[] = [
       await stage.untilEnded();
       const [first] = stage.events;
       if (first !== undefined) expect((await stage.client.publish([{ ...first, data: { ...first.data, summary: 'Something else' } }])).status).toBe(202);
-      await until('the dead letter', async () => (await stage.count('dead_letters')) === 1, 10_000);
+      await until('the dead letter', async () => (await stage.count('dead_letters')) === 1, patienceMs);
     },
     deaths: [
       {
@@ -173,8 +175,8 @@ export const ledgerRows: readonly Row[] = [
     ],
     inTheEnd: async (stage) => {
       // The publisher's other content under a known id is refused each time it comes back.
-      await until('its return', async () => (await stage.count('dead_letters', 'times >= 2 and closed_at is null')) === 1, 10_000);
-      await until('the end of the redrive', async () => (await stage.count('due_work')) === 0, 10_000);
+      await until('its return', async () => (await stage.count('dead_letters', 'times >= 2 and closed_at is null')) === 1, patienceMs);
+      await until('the end of the redrive', async () => (await stage.count('due_work')) === 0, patienceMs);
       expect(await stage.count('dead_letters')).toBe(1);
     },
   },
@@ -225,7 +227,7 @@ export const workerRows: readonly Row[] = [
     name: 'log.afterPositions in the worker: a call that was handed over died with it, and its command does not come again',
     dies: 'worker',
     environment: quickHandOver,
-    ledger: quickSweep,
+    ledger: soonSwept,
     deaths: [{ point: 'log.afterPositions', act: publishAndHold }],
     afterwards: letGo,
     once: doneOrParked,

@@ -9,6 +9,7 @@ import type { Vault } from '@trunkline/vault';
 import { newMasterKeys, vaultOf } from '../support/council.js';
 import { ServiceProcess } from '../support/service-process.js';
 import { until } from '../support/until.js';
+import { patienceMs } from './patience.js';
 import { Stage } from './stage.js';
 
 export type Service = 'gateway' | 'ledger' | 'worker';
@@ -51,6 +52,17 @@ export class Plant {
     return plant;
   }
 
+  /** Nothing of an earlier row leads the process of the next one to its point: all is read and sent, nothing is due, and the sweeper has nowhere to come back to. */
+  async untilAtRest(): Promise<void> {
+    const { system } = this.database.databases;
+    await until('a plant at rest', async () => {
+      const lags = (await Promise.all(Object.values(groups).map((group) => this.log.lag(group)))).flat();
+      const { rows } = await system.query<{ open: number }>('select (select count(*) from due_work)::int + (select count(*) from dispatches where sent_at is null)::int as open');
+      return lags.every(({ lag }) => lag <= 0n) && rows[0]?.open === 0;
+    }, 2 * patienceMs, 50);
+    await system.query('delete from dispatches');
+  }
+
   stage(): Promise<Stage> {
     const { databases, url: databaseUrl } = this.database;
     return Stage.prepare({ databases, databaseUrl, gatewayUrl: this.gatewayUrl, vault: this.vault, server: this.server });
@@ -73,7 +85,7 @@ export class Plant {
     await running.stop();
     this.environments.set(service, environment);
     running.start(environment);
-    await running.untilReady();
+    await running.untilReady(2 * patienceMs);
   }
 
   async stop(service: Service): Promise<void> {
@@ -83,7 +95,7 @@ export class Plant {
   /** Proof that it died there and of nothing else: by SIGKILL, with the mark of the point as its last words. */
   async untilKilledAt(service: Service, point: FailpointName, nth: number): Promise<void> {
     const running = this.process(service);
-    await until(`the death of the ${service} at ${point}`, () => running.hasEnded, 20_000, 5).catch((error: unknown) => {
+    await until(`the death of the ${service} at ${point}`, () => running.hasEnded, patienceMs, 5).catch((error: unknown) => {
       throw new Error(`${String(error)}: it was never reached\n${running.output.slice(-1500)}`);
     });
     await until(`the mark of ${point}`, () => running.output.endsWith(markOf(point, nth)), 2_000, 5).catch(() => undefined);
@@ -135,7 +147,7 @@ export class Plant {
   }
 
   private async untilWatchedToTheEnd(): Promise<void> {
-    await until('the watcher reading everything', async () => (await this.log.lag('watcher')).every(({ lag }) => lag <= 0n), 10_000, 20);
+    await until('the watcher reading everything', async () => (await this.log.lag('watcher')).every(({ lag }) => lag <= 0n), patienceMs, 20);
   }
 
   async end(): Promise<void> {

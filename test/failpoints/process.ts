@@ -12,7 +12,7 @@ import { startConnector } from '@trunkline/worker';
  * One service of the platform as a process of its own: `node process.ts gateway|ledger|worker`, with the environment below.
  * The apps are the real ones; shorter here are the times after which others take over, and the worker's only provider is the connectors' fixture.
  */
-const { DATABASE_URL: databaseUrl = '', KAFKA_BROKERS = '', PORT = '0', OPS_PORT = '0', START_WITHIN_MS = '15000', HAND_OVER_MS = '10000' } = process.env;
+const { DATABASE_URL: databaseUrl = '', KAFKA_BROKERS = '', PORT = '0', OPS_PORT = '0', START_WITHIN_MS = '300000', HAND_OVER_MS = '10000' } = process.env;
 const kafkaBrokers = KAFKA_BROKERS === '' ? [] : KAFKA_BROKERS.split(',');
 const config = { databaseUrl, kafkaBrokers, opsHost: '127.0.0.1', opsPort: Number(OPS_PORT), outboundAllow: [], outboundPorts: [443] };
 /** A family whose topic every deployment has. */
@@ -29,7 +29,7 @@ async function start(service: string | undefined): Promise<RunningService> {
   const parts = { databases, eventLog: openLog(databases) };
   switch (service) {
     case 'gateway': {
-      const gateway = await startGateway({ ...config, host: '127.0.0.1', port: Number(PORT), answerWithinMs: 5_000 }, parts);
+      const gateway = await startGateway({ ...config, host: '127.0.0.1', port: Number(PORT), answerWithinMs: 8_000 }, parts);
       return { stop: () => gateway.close() };
     }
     case 'ledger':

@@ -1,27 +1,35 @@
 import { until } from '../support/until.js';
 import type { Row } from './matrix.js';
+import { patienceMs } from './patience.js';
 import { Plant, type PlantOptions } from './plant.js';
 import type { OnceFigures } from './stage.js';
 
 /** One test for each row, one after the other on one plant. */
 export function runMatrix(rows: readonly Row[], options: () => PlantOptions = () => ({})): void {
   let plant: Plant | undefined;
-
-  beforeAll(async () => {
-    plant = await Plant.start(options());
-  }, 120_000);
+  let isSpoilt = false;
+  beforeEach(async () => {
+    // What a row that failed has left undone does not fail the next.
+    const spoilt = isSpoilt ? plant : undefined;
+    if (isSpoilt) plant = undefined;
+    await spoilt?.end();
+    plant ??= await Plant.start(options());
+    isSpoilt = true;
+  }, 4 * patienceMs);
   afterEach(async () => {
     plant?.server.release();
     await plant?.provider.clear();
   });
-  afterAll(() => plant?.end(), 30_000);
+  afterAll(() => plant?.end(), patienceMs);
 
   it.each(rows.map((row) => [row.name, row] as const))('%s', async (_name, row) => {
     if (plant === undefined) throw new Error('the plant did not start');
     const stage = await plant.stage();
     await plant.replace('gateway');
-    await plant.replace('ledger', row.ledger);
+    await plant.replace('ledger');
     await plant.replace('worker');
+    await plant.untilAtRest();
+    await plant.replace('ledger', row.ledger);
     await row.given?.(stage, plant);
     for (const { point, nth = 1, act, then } of row.deaths) {
       const life = { ...row.environment, TRUNKLINE_FAILPOINT: nth === 1 ? point : `${point}:${nth}` };
@@ -42,8 +50,9 @@ export function runMatrix(rows: readonly Row[], options: () => PlantOptions = ()
     expect(await plant.passedTooEarly(stage)).toEqual([]);
     // A late answer may still take a parked step out of doubt.
     const { once = allDone } = row;
-    await until('the end of what may not be repeated', async () => isAsExpected(once, stage.onceFigures(await stage.runs())), 10_000).catch(async () => once(stage.onceFigures(await stage.runs())));
-  }, 150_000);
+    await until('the end of what may not be repeated', async () => isAsExpected(once, stage.onceFigures(await stage.runs())), patienceMs / 3).catch(async () => once(stage.onceFigures(await stage.runs())));
+    isSpoilt = false;
+  }, 5 * patienceMs);
 }
 
 function allDone(figures: OnceFigures): void {

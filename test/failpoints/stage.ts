@@ -11,6 +11,7 @@ import { GatewayClient } from '../support/gateway-client.js';
 import { LedgerReader, type RunRow, type StepRow } from '../support/ledger-reader.js';
 import { councilEvent, type CouncilEvent } from '../support/service-requests.js';
 import { until } from '../support/until.js';
+import { patienceMs } from './patience.js';
 
 /** Events with this assistant have a chain of one step that may not be repeated; all others the chain of four. */
 const once = 'once';
@@ -77,7 +78,7 @@ export class Stage {
 
   async publish(wishes?: Parameters<Stage['write']>[0]): Promise<void> {
     if (this.events.length === 0) this.write(wishes);
-    for (const [id, runId] of await this.client.publishSurely(this.events)) this.receipts.set(id, runId);
+    for (const [id, runId] of await this.client.publishSurely(this.events, patienceMs)) this.receipts.set(id, runId);
   }
 
   /** Those that were planned; replays are counted by themselves. */
@@ -104,11 +105,11 @@ export class Stage {
   }
 
   /** Every run is done, or waits for a person, and nobody will touch one again by himself. */
-  async untilEnded(patienceMs = 45_000): Promise<void> {
+  async untilEnded(): Promise<void> {
     await until(`the end of ${this.events.length} runs`, async () => {
       const runs = await this.runs();
       return runs.length === this.events.length && runs.every(({ state }) => state !== 'running');
-    }, patienceMs, 50).catch(async (error: unknown) => {
+    }, 2 * patienceMs, 50).catch(async (error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify((await this.runs()).filter(({ state }) => state === 'running'))}`);
     });
   }
@@ -120,6 +121,7 @@ export class Stage {
       ...this.events.filter(({ id }) => runs.filter(({ eventId }) => eventId === id).length !== 1).map(({ id }) => `${id} has not exactly one run`),
       ...runs.filter((run) => this.receipts.get(run.eventId) !== run.runId).map(({ eventId }) => `${eventId}: the receipt names another run`),
       ...runs.flatMap((run) => run.steps.flatMap((one) => this.breachesOf(run, one))),
+      ...(await this.sentTwice()).map((runId) => `run ${runId}: what may not be repeated was sent twice`),
       ...this.overtaken(runs),
       ...((await this.count('due_work')) > 0 ? ['work is still due'] : []),
     ];
@@ -135,8 +137,13 @@ export class Stage {
     const effects = this.effects(eventId, one.id).length;
     const where = `${eventId} ${one.id} (${one.state}, run ${state})`;
     if (one.id !== once || one.state === 'done') return one.state === 'done' && effects === 1 ? [] : [`${where} has ${effects} effects`];
-    // P4: what may not be repeated is never sent a second time.
-    return one.state === 'parked' && one.reason === 'unknown' && one.dispatch === 1 && effects <= 1 ? [] : [`${where} has ${effects} effects, dispatch ${one.dispatch}, reason ${one.reason}`];
+    return one.state === 'parked' && one.reason === 'unknown' && effects <= 1 ? [] : [`${where} has ${effects} effects, dispatch ${one.dispatch}, reason ${one.reason}`];
+  }
+
+  /** P4: an open intent stands for each call that began; commands that came too late leave a void one, and are sent again with a right. */
+  private async sentTwice(): Promise<readonly string[]> {
+    const found = await this.reader.query<{ run_id: string }>(`select run_id from intents where organisation_id = $1 and step_id = $2 and state = 'open' group by run_id having count(*) > 1`, [this.organisationId, once]);
+    return found.map((row) => row.run_id);
   }
 
   /** P2: a step comes after the ones it follows; ordered effects of one subject come in the order of planning. */
