@@ -70,7 +70,7 @@ describe('plans of the hot statements', () => {
   ])('on tables that are %s', async (_, prepare) => {
     await prepare();
     for (const [name, statement, prelude, reached] of expected) expect({ name, reached: await planOf(statement, prelude) }).toEqual({ name, reached });
-  });
+  }, 60_000);
 
   it('closes letters by their key once there are any', async () => {
     expect(await planOf(closeLettersStatement, planner)).toEqual(['dead_letters by dead_letters_pkey']);
