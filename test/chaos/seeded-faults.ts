@@ -48,14 +48,8 @@ function killedWhileWaiting(path: string, operation: string, afterMs: number): R
 /** Each write is done and its answer cut. */
 const cutAnswers: Rehearsal = { words: short, schedule: [{ kind: 'provider-fault', atMs: 0, provider: 'rehearsal', fault: 'reset-after-write', forMs: 6_000 }] };
 
-/** What waits in the gateway's memory for the database dies with it. */
-const killedGateway: Rehearsal = {
-  words: short,
-  schedule: [
-    { kind: 'freeze', atMs: 1_000, target: 'database', forMs: 1_800 },
-    { kind: 'kill', atMs: 2_200, target: 'gateway', downMs: 0 },
-  ],
-};
+/** What waits in the gateway's memory dies with it. */
+const killedGateway: Rehearsal = { words: [...short, '--in-flight', '20'], schedule: [{ kind: 'kill', atMs: 1_500, target: 'gateway', downMs: 0 }] };
 
 /** On Kafka offsets can be committed while the database stands still. */
 const frozenDatabase: Rehearsal = {
@@ -97,7 +91,7 @@ export const seededFaults: readonly SeededFault[] = [
   },
   {
     name: '202 is answered before the event is durable',
-    spoilings: [{ file: 'apps/gateway/dist/publish/shared-appends.js', find: 'lane.waiting.push(entry);', put: 'lane.waiting.push({ ...entry, isAbandoned: false, settle: () => undefined }); settle(null);' }],
+    spoilings: [{ file: 'apps/gateway/dist/publish/shared-appends.js', find: 'lane.waiting.push(entry);', put: 'settle(null); setTimeout(() => { lane.waiting.push({ ...entry, isAbandoned: false, settle: () => undefined }); if (!lane.isSending) { lane.isSending = true; void this.send(topic, lane); } }, 2_000);' }],
     shows: 'I1',
     rehearsal: killedGateway,
   },
