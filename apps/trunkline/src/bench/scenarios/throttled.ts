@@ -37,6 +37,7 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
   say(`Nothing to do for ${idleS} s …`);
   await wait(2_000);
   const nothing = await idleShare(platform.pid, idleS);
+  const openedAt = performance.now();
   const planned = await putBacklog(session, tenant, theirs);
   say(`Watching the backlog for ${options.seconds} s …`);
   const withBacklog = await idleShare(platform.pid, options.seconds);
@@ -45,6 +46,7 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
   const accepted = [...first.runIds, ...before.runIds, ...during.runIds];
   const finished = await untilDone(databases, runs, accepted.length);
   const used = usage.stop(during.runIds.length);
+  const seconds = Math.round((performance.now() - openedAt) / 1_000);
   const [calls, sent] = [await callsOf(simulator), await commandsSent(databases, theirs)];
   const times = await finishTimes(databases, runs);
   const [spreadBefore, spreadDuring] = [spreadOf(endToEndMs(before, times)), spreadOf(endToEndMs(during, times))];
@@ -54,7 +56,7 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
     ...used, accepted: accepted.length + planned.runIds.length, refused: first.refused + before.refused + during.refused, finished, providerCallsPerEvent: null,
     eventsPerSecond: perSecond(during.runIds.length, during, times), milliseconds: spreads(during, endToEndMs(during, times), 0),
     findings: {
-      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, commandsPerCall: ratioOf(sent, calls), left: `after ${options.seconds} s plus ${Math.min(freeS, options.seconds)} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
+      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, inSeconds: seconds, commandsPerCall: ratioOf(sent, calls), left: `after ${options.seconds} s plus ${Math.min(freeS, options.seconds)} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
       idle: { nothingToDoPercent: nothing, behindTheLimitPercent: withBacklog, beyondNothing: nothing === null || withBacklog === null ? null : rounded(withBacklog - nothing) },
       before: { p50: spreadBefore.p50, p95: spreadBefore.p95 },
       during: { p50: spreadDuring.p50, p95: spreadDuring.p95, ratio: ratioOf(spreadDuring.p95, spreadBefore.p95) },
