@@ -15,7 +15,7 @@ import { WakeUps } from './wake-up.js';
 export interface PostgresDriverOptions {
   /** Of a role that may use schema `event_log` (`app_log`); at least four connections. The caller ends it after `close`. */
   readonly pool: Pool;
-  /** For the one connection that carries hints to and from other processes; without it they find new records by polling. */
+  /** For the one connection that carries hints to and from other processes and shows this one to live; without it they find new records by polling, and a killed process by the end of its lease. */
   readonly listenConnectionString?: string;
   readonly sessionTimeoutMs?: number;
   readonly heartbeatMs?: number;
@@ -52,6 +52,9 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
       if (groups.includes(member.group)) member.beatSoon();
       if (member.readsAny(topicIds)) member.reader.wake();
     }
+  }, () => {
+    // Whoever was given up meanwhile learns it now, not at its next heartbeat.
+    for (const member of members) member.beatSoon();
   });
   void wakeUps.open();
 
@@ -75,7 +78,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
     const member: PostgresMember = new PostgresMember({
       pool,
       positions,
-      identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs },
+      identity: { group, memberId: randomUUID(), instanceId, leaseMs: sessionTimeoutMs, isPresent: () => wakeUps.isPresent },
       topics: known,
       reader,
       events,

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { GroupRetired } from '../../errors.js';
+import { hasBeenGone, isGone } from './presence.js';
 import { shareOf, type Slot } from './rebalance.js';
 import type { KnownTopic } from './topic-catalog.js';
 
@@ -8,6 +9,8 @@ export interface MemberIdentity {
   readonly memberId: string;
   readonly instanceId: string;
   readonly leaseMs: number;
+  /** Whether this process holds the lock that shows it to live. */
+  readonly isPresent: () => boolean;
 }
 
 export interface Pulse {
@@ -53,7 +56,7 @@ export async function enterGroup(pool: Pool, me: MemberIdentity, topics: readonl
       `INSERT INTO event_log.positions (group_name, topic_id, partition) SELECT $1, topic_id, partition FROM event_log.partitions WHERE topic_id = ANY ($2) ORDER BY 2, 3 ON CONFLICT DO NOTHING`,
       [me.group, topics.map(({ topicId }) => topicId)],
     );
-    await client.query(`INSERT INTO event_log.members VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')`, [me.group, me.memberId, me.instanceId, me.leaseMs]);
+    await client.query(`INSERT INTO event_log.members (group_name, member_id, instance_id, lease_until, is_present) VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms', $5)`, [me.group, me.memberId, me.instanceId, me.leaseMs, me.isPresent()]);
     await client.query('UPDATE event_log.groups SET generation = generation + 1 WHERE group_name = $1', [me.group]);
     return null;
   });
@@ -66,7 +69,7 @@ export async function pulse(pool: Pool, me: MemberIdentity): Promise<(Pulse & { 
     text: `UPDATE event_log.members m SET lease_until = clock_timestamp() + $3 * interval '1 ms' FROM event_log.groups g
             WHERE m.group_name = $1 AND m.member_id = $2 AND g.group_name = $1
         RETURNING g.generation, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-                  EXISTS (SELECT FROM event_log.members o WHERE o.group_name = $1 AND o.lease_until < clock_timestamp() AND o.member_id <> $2) AS has_expired,
+                  EXISTS (SELECT FROM event_log.members o WHERE o.group_name = $1 AND o.member_id <> $2 AND (o.lease_until < clock_timestamp() OR o.instance_id <> $4 AND ${isGone('o')})) AS has_expired,
                   EXISTS (SELECT FROM event_log.members o WHERE o.instance_id <> $4) AS has_foreign`,
     values: [me.group, me.memberId, me.leaseMs, me.instanceId],
   });
@@ -74,7 +77,7 @@ export async function pulse(pool: Pool, me: MemberIdentity): Promise<(Pulse & { 
   return row === undefined ? null : { generation: BigInt(row.generation), hasExpired: row.has_expired, hasForeign: row.has_foreign, databaseNowMs: Number(row.now_ms) };
 }
 
-/** Looks at the whole group under its row's lock: buries the dead, claims free partitions up to a fair share, names what to give back. */
+/** Looks at the whole group under its row's lock: buries the dead and marks who is missing, claims free partitions up to a fair share, names what to give back. */
 export async function balance(pool: Pool, me: MemberIdentity): Promise<Balance | null> {
   return inTransaction(pool, async (client) => {
     const group = await client.query<{ topics: string[]; is_retired: boolean }>('SELECT topics, retired_at IS NOT NULL AS is_retired FROM event_log.groups WHERE group_name = $1 FOR UPDATE', [me.group]);
@@ -118,9 +121,10 @@ export async function leaveGroup(pool: Pool, me: MemberIdentity): Promise<void> 
 
 async function removeExpired(client: PoolClient, me: MemberIdentity): Promise<void> {
   const removed = await client.query<{ member_id: string }>(
-    'DELETE FROM event_log.members WHERE group_name = $1 AND lease_until < clock_timestamp() AND member_id <> $2 RETURNING member_id',
-    [me.group, me.memberId],
+    `DELETE FROM event_log.members m WHERE group_name = $1 AND member_id <> $2 AND (lease_until < clock_timestamp() OR instance_id <> $3 AND ${hasBeenGone('m')}) RETURNING member_id`,
+    [me.group, me.memberId, me.instanceId],
   );
+  await client.query(`UPDATE event_log.members m SET absent_since = clock_timestamp() WHERE group_name = $1 AND instance_id <> $2 AND absent_since IS NULL AND ${isGone('m')}`, [me.group, me.instanceId]);
   if ((removed.rowCount ?? 0) === 0) return;
   await client.query('UPDATE event_log.positions SET member_id = NULL WHERE group_name = $1 AND member_id = ANY ($2)', [me.group, removed.rows.map((row) => row.member_id)]);
   await client.query('UPDATE event_log.groups SET generation = generation + 1 WHERE group_name = $1', [me.group]);

@@ -207,6 +207,13 @@ DO $$ BEGIN
 END $$;
 `,
   },
+  {
+    name: 'event-log-0004-presence',
+    sql: `
+-- Present: its process holds an advisory lock on a connection of its own, which the server gives back the moment the process is gone.
+ALTER TABLE event_log.members ADD COLUMN is_present boolean NOT NULL DEFAULT false, ADD COLUMN absent_since timestamptz;
+`,
+  },
 ];
 
 export interface MigratingClient {

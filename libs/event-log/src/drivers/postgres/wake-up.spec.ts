@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { startPostgresHarness, type PostgresHarness } from '../../testing/postgres-harness.js';
 import { WakeUps } from './wake-up.js';
 
@@ -9,7 +10,7 @@ afterAll(() => harness?.close());
 
 it('a foreign NOTIFY that cannot be read ends nothing: later hints still arrive', async () => {
   const heard: (readonly number[])[] = [];
-  const wakeUps = new WakeUps(harness.url, 'listener', ({ topicIds }) => heard.push(topicIds));
+  const wakeUps = new WakeUps(harness.url, randomUUID(), ({ topicIds }) => heard.push(topicIds), () => undefined);
   await wakeUps.open();
   try {
     for (const payload of ['not json', '', 'null', '{"a":1}', '["other"]', '["other",[7],["group"]]']) await harness.pool.query('SELECT pg_notify($1, $2)', ['event_log', payload]);

@@ -1,10 +1,14 @@
 import { Client } from 'pg';
+import { showPresence } from './presence.js';
 
 const channel = 'event_log';
 const shortestGapMs = 10;
 
+/** First soon: others wait a moment before they take a lost connection for a dead process. */
+const reopenMs = [100, 250, 1_000] as const;
+
 /**
- * Hints to and from other processes over one connection of their own, outside every append's transaction: NOTIFY takes a lock that all commits would queue for.
+ * The process as others see it: hints to and from them, and the lock that shows it to live. One connection of its own, outside every append's transaction: NOTIFY takes a lock that all commits would queue for.
  * A lost hint costs a poll interval, nothing else.
  */
 export class WakeUps {
@@ -15,12 +19,19 @@ export class WakeUps {
   private retryTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
   private isListening = false;
+  private failures = 0;
 
   constructor(
     private readonly connectionString: string | undefined,
     private readonly instanceId: string,
     private readonly heard: (hint: { readonly topicIds: readonly number[]; readonly groups: readonly string[] }) => void,
+    /** The others may take this process for dead from now on. */
+    private readonly lost: () => void,
   ) {}
+
+  get isPresent(): boolean {
+    return this.isListening;
+  }
 
   async open(): Promise<void> {
     if (this.connectionString === undefined || this.isClosed || this.client !== null) return;
@@ -32,8 +43,10 @@ export class WakeUps {
     try {
       await client.connect();
       await client.query(`LISTEN ${channel}`);
+      await showPresence(client, this.instanceId);
       if (this.client !== client) return;
       this.isListening = true;
+      this.failures = 0;
       this.send();
     } catch {
       // Polling carries on without hints until the connection is back.
@@ -87,11 +100,13 @@ export class WakeUps {
 
   private reopenLater(client: Client): void {
     if (this.client !== client) return;
+    const wasPresent = this.isListening;
     this.client = null;
     this.isListening = false;
     client.end().catch(() => undefined);
     if (this.isClosed) return;
-    this.retryTimer = setTimeout(() => void this.open(), 1_000);
+    this.retryTimer = setTimeout(() => void this.open(), reopenMs[Math.min(this.failures++, reopenMs.length - 1)]);
+    if (wasPresent) this.lost();
   }
 }
 

@@ -1,0 +1,95 @@
+import pg from 'pg';
+import type { LogMember, MemberEvents } from '../../driver.js';
+import { startPostgresHarness, type PostgresHarness } from '../../testing/postgres-harness.js';
+import { createPostgresDriver, type PostgresDriver } from './driver.js';
+
+const topic = 'presence';
+const partitions = 4;
+/** Far longer than any test waits: what happens sooner happens because of the presence lock. */
+const leaseMs = 120_000;
+
+let harness: PostgresHarness;
+const open: Process[] = [];
+beforeAll(async () => {
+  harness = await startPostgresHarness();
+}, 60_000);
+afterEach(async () => {
+  for (const process of open.splice(0)) await process.end();
+});
+afterAll(() => harness?.close());
+
+/** One process with one member of the group. */
+class Process implements MemberEvents {
+  readonly held = new Set<number>();
+  lostCount = 0;
+  private readonly pool = new pg.Pool({ connectionString: harness.url, max: 4 });
+  readonly driver: PostgresDriver = createPostgresDriver({ pool: this.pool, listenConnectionString: harness.url, sessionTimeoutMs: leaseMs, heartbeatMs: 200 });
+  member: LogMember | undefined;
+
+  static async start(group: string): Promise<Process> {
+    const process = new Process();
+    open.push(process);
+    await process.driver.ensureTopics([{ name: topic, partitions, retentionMs: 3_600_000 }]);
+    process.member = await process.driver.join({ group, topics: [topic], fetchRecords: 10 }, process);
+    return process;
+  }
+
+  assigned(given: readonly { readonly partition: number }[]): void {
+    for (const { partition } of given) this.held.add(partition);
+  }
+  async revoked(taken: readonly { readonly partition: number }[], how: 'release' | 'lost'): Promise<void> {
+    if (how === 'lost') this.lostCount += 1;
+    for (const { partition } of taken) this.held.delete(partition);
+  }
+  deliver(): void {}
+  crashed(): void {}
+
+  /** As kill -9 leaves it: no word to the group, the kernel closes the sockets. */
+  async end(): Promise<void> {
+    await this.driver.close();
+    if (!this.pool.ended) await this.pool.end();
+  }
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<number> {
+  const startedAt = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - startedAt > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return performance.now() - startedAt;
+}
+
+const arePresent = async (group: string, count: number): Promise<boolean> => (await harness.pool.query('SELECT FROM event_log.members WHERE group_name = $1 AND is_present', [group])).rowCount === count;
+
+it('gives the partitions of a killed process to the others long before its lease ends', async () => {
+  const group = 'killed';
+  const [killed, survivor] = [await Process.start(group), await Process.start(group)];
+  await until('both present, partitions shared', async () => (await arePresent(group, 2)) && killed.held.size === 2 && survivor.held.size === 2);
+  await killed.end();
+  const tookMs = await until('the survivor holds all', () => survivor.held.size === partitions);
+  expect(tookMs).toBeLessThan(leaseMs / 10);
+});
+
+it('lets a process that was started again have the partitions of its killed self', async () => {
+  const group = 'restarted';
+  const before = await Process.start(group);
+  await until('present', async () => (await arePresent(group, 1)) && before.held.size === partitions);
+  await before.end();
+  const after = await Process.start(group);
+  await until('the new one holds all', () => after.held.size === partitions);
+});
+
+it('takes nothing from a process that only lost the connection of its lock', async () => {
+  const group = 'cut';
+  const [cut, other] = [await Process.start(group), await Process.start(group)];
+  await until('both present', async () => (await arePresent(group, 2)) && cut.held.size === 2 && other.held.size === 2);
+  for (let round = 0; round < 3; round += 1) {
+    await harness.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunkline-event-log'`);
+    await until('both present again', async () => (await harness.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted`)).rowCount === 2);
+  }
+  const beats = [cut, other].map(({ member }) => member?.lastHeartbeatMs() ?? 0);
+  await until('both have looked at the group since', () => [cut, other].every(({ member }, index) => (member?.lastHeartbeatMs() ?? 0) > (beats[index] ?? 0) + 1_000));
+  expect([cut.lostCount, other.lostCount]).toEqual([0, 0]);
+  expect([cut.held.size, other.held.size]).toEqual([2, 2]);
+});
