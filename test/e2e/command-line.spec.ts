@@ -37,7 +37,7 @@ describe('the command line against a running platform', () => {
   it('finds it by dev.json, which only its owner may read', async () => {
     const dev = JSON.parse(readFileSync(join(state, 'dev.json'), 'utf8'));
     expect(statSync(join(state, 'dev.json')).mode & 0o777).toBe(0o600);
-    expect(dev).toEqual({ gateway: expect.stringMatching(/^http:/), organisationId: expect.any(String), apiKey: expect.stringMatching(/^tl_/), simulators: { genesys: expect.any(Object), techone: expect.any(Object), salesforce: expect.any(Object) }, databaseUrl: expect.stringMatching(/^postgres:/) });
+    expect(dev).toEqual({ gateway: expect.stringMatching(/^http:/), organisationId: expect.any(String), apiKey: expect.stringMatching(/^tl_/), simulators: { genesys: expect.any(Object), techone: expect.any(Object), salesforce: expect.any(Object) }, databaseUrl: expect.stringMatching(/^postgres:/), owner: { email: expect.stringContaining('@'), password: expect.any(String) } });
   });
 
   it('sends an event, waits, and draws the three steps with the provider\'s request ids', async () => {
