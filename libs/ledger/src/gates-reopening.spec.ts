@@ -15,7 +15,7 @@ describe('gates that open again', () => {
     await bench.chain('escalation', [stepOf('one', integration, 10)]);
   });
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   it('reads a run again whose cached copy has nothing to do for its due row: another ledger has moved it on', async () => {
     const [first, second] = [bench.ledger(), bench.ledger()];

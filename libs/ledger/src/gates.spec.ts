@@ -20,7 +20,7 @@ describe('the gate of an integration', () => {
     await bench.chain('escalation', [stepOf('one', free, 10)]);
   });
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const events = (type: string, count: number, name = type) => Array.from({ length: count }, (_, index) => bench.record(bench.event(type, `${name} ${index}`)));
   const waitingBehind = async (integration: string) => (await bench.query<{ count: number }>(`select count(*)::int as count from due_work where kind = 'gate' and integration_id = $1`, [integration]))[0]?.count;

@@ -11,7 +11,7 @@ describe('the outbox', () => {
     await bench.chain('conversation_ended', [stepOf('one', integration, 10, { input: { who: 'event.data.who' } })]);
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   /** A process that dies between commit and send: its append never comes back. */
   const dying: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs' | 'driver'> = { driver: 'postgres', append: () => new Promise(() => undefined), lag: async () => [], clockOffsetMs: () => null };

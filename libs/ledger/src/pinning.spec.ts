@@ -10,7 +10,7 @@ describe('the plan of a run', () => {
     integration = await bench.integration();
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   it('is the version in force at the append time, also when newer ones are known by then', async () => {
     const now = Date.now();

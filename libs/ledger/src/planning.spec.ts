@@ -7,7 +7,7 @@ describe('a run from event to end', () => {
     bench = await openBench();
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   it('sends each step once the one before it is recorded, with what that one returned', async () => {
     const integration = await bench.integration();

@@ -23,7 +23,7 @@ describe('plans of the hot statements', () => {
     bench = await openBench();
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const planOf = async (statement: string, prelude: string): Promise<string[]> => {
     await bench.query('begin');

@@ -12,7 +12,7 @@ describe('a poisoned record', () => {
     await bench.chain('conversation_ended', [stepOf('one', integration, 10, { input: { who: 'event.data.who' } })]);
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
   const bodies: readonly [string, Buffer, boolean][] = [

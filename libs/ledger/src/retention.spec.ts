@@ -11,7 +11,7 @@ describe('the nightly clearing', () => {
     await bench.chain('conversation_ended', [stepOf('one', await bench.integration(), 10, { ordering: 'subject' })]);
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const age = (id: string, days: number) => bench.query(`update runs set accepted_at = accepted_at - make_interval(days => $2), finished_at = finished_at - make_interval(days => $2) where run_id = $1`, [bench.runIdOf(id), days]);
 

@@ -12,7 +12,7 @@ describe('runs and steps by state', () => {
     await bench.query(`insert into api_key_index (key_id, sha256, organisation_id) values ('counted', decode(repeat('00', 32), 'hex'), $1)`, [bench.organisationId]);
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   it('names every state, and counts again only after a minute', async () => {
     let nowMs = 0;

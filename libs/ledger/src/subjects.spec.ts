@@ -9,7 +9,7 @@ describe('the order of a subject', () => {
     bench = await openBench();
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const chain = async (): Promise<void> => {
     const integration = await bench.integration();

@@ -14,7 +14,7 @@ describe('the sweeper', () => {
     }
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const typeOf = (action: (typeof actions)[number]): string => ({ upsert: 'conversation_ended', key: 'escalation', search: 'contact_request', never: 'low_score' })[action];
   const overdue = (command: Command) => bench.query(`update dispatches set sweep_at = clock_timestamp() - interval '1 second', leased_until = null where items like '%' || $1 || '%'`, [command.runId]);

@@ -12,7 +12,7 @@ describe('two ledgers on one database', () => {
     integration = await bench.integration();
   }, 60_000);
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   it('take two results of one run at the same moment, of steps with equal priority, and lose neither', async () => {
     const ledgers = [bench.ledger(), bench.ledger()] as const;

@@ -17,7 +17,7 @@ describe('what people ask of the ledger', () => {
     await bench.chain('conversation_ended', [stepOf('log', integration, 10, { action: 'search' }), stepOf('job', integration, 20, { action: 'key', input: { of: 'steps.log.id' } }), stepOf('push', integration, 30, { input: { of: 'steps.job.id' } })], new Date(Date.now() - 60_000));
   });
 
-  afterAll(() => bench?.close());
+  afterAll(() => bench?.close(), 60_000);
 
   const run = async (id: string, subject: string | null = null): Promise<string> => {
     const ledger = bench.ledger();

@@ -96,7 +96,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
   await owner.query('insert into organisations (id, name) values ($1, $2)', [organisationId, 'Bench']);
   const ledgers: Ledger[] = [];
   /** What a flush has let through goes on after its answer. */
-  const settled = (): Promise<unknown> => Promise.all(ledgers.splice(0).map((ledger) => ledger.stop(10_000)));
+  const settled = (): Promise<unknown> => Promise.all(ledgers.splice(0).map((ledger) => ledger.stop(2_000)));
   const commands: Command[] = [];
   const lags: PartitionLag[] = [];
   const pending: Command[] = [];
