@@ -2,7 +2,7 @@ import { inOrganisations } from '@trunkline/storage';
 import { OrganisationUnknown } from './errors.js';
 import type { CustodyDatabases } from './rewrap.js';
 
-/** Everything that holds rows of an organisation, what refers before what is referred to; `chain_versions`, which no role may delete from, goes with the organisation. The catalogue test knows when a table is missing here. */
+/** Everything that holds rows of an organisation, what refers before what is referred to; `chain_versions` and `audit_entries`, which no role may delete from, go with the organisation. The catalogue test knows when a table is missing here. */
 export const tablesOfOrganisation = [
   'due_work', 'attempts', 'run_events', 'dead_letters', 'intents', 'handovers', 'subject_holders', 'subject_turns', 'gates', 'budget_windows', 'runs',
   'integrations', 'invitations', 'memberships', 'api_key_index', 'api_keys', 'organisation_plans', 'data_keys',

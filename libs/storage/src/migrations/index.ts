@@ -1,4 +1,5 @@
 import type { Migration } from '../migration.js';
+import { audit } from './audit.js';
 import { controlPlane } from './control-plane.js';
 import { dataKeys } from './data-keys.js';
 import { eventLog } from './event-log.js';
@@ -8,4 +9,4 @@ import { plans, rateLimits } from './plans.js';
 import { roles } from './roles.js';
 
 /** In the order they run: the timestamps decide, this list follows them. */
-export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys];
+export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys, audit];
