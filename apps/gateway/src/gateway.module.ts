@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import type { AuditTrail } from '@trunkline/audit';
 import { type ActionCatalogue, actionCatalogue } from '@trunkline/connectors';
 import type { EventLog } from '@trunkline/event-log';
 import type { Databases } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
+import { AuditController, auditTrail } from './audit/audit.controller.js';
 import { checkExpressions } from './control/chains/check-expressions.js';
 import { ChainsController } from './control/chains/chains.controller.js';
 import { ChainsService } from './control/chains/chains.service.js';
@@ -38,6 +40,7 @@ export interface GatewayWiring {
   readonly access: AccessWiring;
   readonly plane: ControlPlane;
   readonly vault: Vault;
+  readonly audit: Pick<AuditTrail, 'list' | 'newest'>;
   readonly verbs: LedgerVerbs;
   readonly checkConnection: CheckConnection;
   readonly consumerGroups: readonly string[];
@@ -56,7 +59,7 @@ export class GatewayModule {
     const limits = new RequestLimits(access.limiter, access.strangerRequestsPerMinute);
     return {
       module: GatewayModule,
-      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, OpenIdController, EntryController, DocumentsController],
+      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, OpenIdController, EntryController, AuditController, DocumentsController],
       providers: [
         ...accessProviders(access, limits),
         OpenApi,
@@ -64,6 +67,7 @@ export class GatewayModule {
         { provide: eventLogToken, useValue: eventLog },
         { provide: consumerGroupsToken, useValue: wiring.consumerGroups },
         { provide: ledgerVerbs, useValue: verbs },
+        { provide: auditTrail, useValue: wiring.audit },
         { provide: EventTypes, useValue: types },
         { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.backlog, wiring.answerWithinMs) },
         { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },

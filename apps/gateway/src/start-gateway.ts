@@ -1,3 +1,4 @@
+import { createAuditTrail } from '@trunkline/audit';
 import { actionCatalogue } from '@trunkline/connectors';
 import { providerFamilies } from '@trunkline/contracts';
 import type { EventLog } from '@trunkline/event-log';
@@ -7,13 +8,13 @@ import { type Dependency, openEventLog, openOutbound, startOps } from '@trunklin
 import { type Databases, openDatabases, openVault } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { type MasterKeys, loadMasterKeys } from '@trunkline/vault';
+import { auditing } from './audit/audit-listener.js';
 import { type GatewayConfig, openIdProviderOf } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
 import { Connections } from './edge/connections.js';
 import { PortTaken } from './edge/errors.js';
 import { createGatewayApplication } from './gateway.js';
-import type { EffectListener } from './edge/effect.interceptor.js';
 import { offerSetup } from './people/offer-setup.js';
 import { Upkeep } from './people/upkeep.js';
 import { OldBacklog } from './publish/old-backlog.js';
@@ -36,8 +37,6 @@ export interface GatewayParts {
   readonly masterKeys?: MasterKeys;
   readonly logger?: Logger;
   readonly metrics?: Metrics;
-  /** Told of every effect of an actor, before its answer leaves. */
-  readonly onEffect?: EffectListener;
   /** Where the one-time set-up token is shown while there is no owner; without it none is made. */
   readonly announce?: (text: string) => void;
 }
@@ -59,6 +58,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
+  const audit = createAuditTrail(databases);
   const people = createPeople({ databases });
   const provider = openIdProviderOf(config);
   const openId = provider === null ? null : new OpenIdSignIn(provider, databases, people.accounts, people.invitations);
@@ -67,9 +67,10 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
     {
       databases,
       eventLog: log,
-      access: { identity: createIdentity({ databases }), people, openId, limiter, onEffect: parts.onEffect ?? (() => undefined), publicUrl: config.publicUrl ?? null, strangerRequestsPerMinute: config.strangerRequestsPerMinute ?? null, trustedProxies: config.trustedProxies ?? [] },
+      access: { identity: createIdentity({ databases }), people, openId, limiter, onEffect: auditing(audit), publicUrl: config.publicUrl ?? null, strangerRequestsPerMinute: config.strangerRequestsPerMinute ?? null, trustedProxies: config.trustedProxies ?? [] },
       plane,
       vault,
+      audit,
       verbs: createLedgerVerbs({ databases, catalogue: actionCatalogue }),
       checkConnection: checkOver(outbound),
       consumerGroups,

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addAudit } from './commands/audit.js';
 import { addBench } from './commands/bench.js';
 import { addChaos } from './commands/chaos.js';
 import { addDeadLetters } from './commands/dead-letters.js';
@@ -37,6 +38,7 @@ Exit status: 0 ok · 1 failed outcome · 2 usage · 3 not found · 4 not allowed
   addUsers(program);
   addKeys(program);
   addPlans(program);
+  addAudit(program);
   addSecrets(program);
   addOrganisations(program);
   addSim(program);

@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { appendEntry, createAuditTrail, Verification, type NewEntry, type StoredEntry, type Verdict } from './index.js';
 import { canonical } from './entry.js';
 
-const entry = (subject: string): NewEntry => ({ actor: 'user:u-1', address: '192.0.2.7', action: 'integrations:write', subject, before: null, after: { name: 'Salesforce', settings: { b: 2, a: [1, { z: null }] } } });
+const entry = (subject: string): NewEntry => ({ actor: 'user:u-1', address: '192.0.2.7', action: 'integrations:write', subject, outcome: 'done', requestId: 'request-1', before: null, after: { name: 'Salesforce', settings: { b: 2, a: [1, { z: null }] } } });
 
 describe('the audit trail', () => {
   let database: TestDatabase;

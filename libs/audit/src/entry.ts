@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
-
 /** Who did what, when, from where, and what it changed. Credentials never come here: what changed is given as the API shows it, masked. */
 export interface AuditEntry {
   /** ISO 8601, by the database's clock. */
@@ -12,10 +10,13 @@ export interface AuditEntry {
   readonly address: string | null;
   /** The permission or command that was used: `integrations:write`, `runs:replay`. */
   readonly action: string;
-  /** What it was done to: `integration:<id>`. */
+  /** What it was done to: the route and the id in it. */
   readonly subject: string;
-  readonly before: Json;
-  readonly after: Json;
+  /** `done`, or the code of the error it was refused with. */
+  readonly outcome: string;
+  readonly requestId: string;
+  readonly before: unknown;
+  readonly after: unknown;
 }
 
 export interface StoredEntry {

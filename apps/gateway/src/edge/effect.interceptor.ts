@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import { type Actor, isPermission, type PermissionName } from '@trunkline/identity';
 import type { FastifyRequest } from 'fastify';
 import { catchError, concatMap, from, map, type Observable, throwError } from 'rxjs';
+import { type Change, changeOf } from './change.js';
 import { registered } from './problem.js';
 import { holderOf } from './holder.js';
 import { type Need, needsKey } from './need.js';
@@ -18,6 +19,8 @@ export interface Effect {
   readonly requestId: string;
   /** `done`, or the code of the error it was refused with. */
   readonly outcome: string;
+  /** Null where the operation has none to tell of. */
+  readonly change: Change | null;
 }
 
 /** Told of each effect once it is over, before its answer leaves; what it throws becomes the answer. */
@@ -44,6 +47,7 @@ export class EffectInterceptor implements NestInterceptor {
       parameters: { ...(request.params as Record<string, string>) },
       requestId: String(request.id),
       outcome,
+      change: changeOf(request),
     });
     const tell = async (outcome: string): Promise<void> => this.listener(effect(outcome));
     return next.handle().pipe(

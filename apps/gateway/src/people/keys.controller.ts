@@ -4,6 +4,7 @@ import { actorName, type ApiKeySummary, holdsAll, type Identity, NotYours, permi
 import type { FastifyRequest } from 'fastify';
 import { bodyCheck } from '../control/body-check.js';
 import { identity as identityToken } from '../edge/access.guard.js';
+import { rememberChange } from '../edge/change.js';
 import { NotFound, RequestInvalid } from '../edge/errors.js';
 import { holderOf } from '../edge/holder.js';
 import { Needs } from '../edge/needs.js';
@@ -37,7 +38,9 @@ export class KeysController {
     const expiresAt = body.expires_at === undefined ? undefined : new Date(body.expires_at);
     if (expiresAt !== undefined && expiresAt.getTime() <= Date.now()) throw RequestInvalid.because('expires_at is in the past');
     const made = await this.keys.createApiKey({ organisationId, name: body.name, scopes: body.scopes, expiresAt, by: actorName(actor) });
-    return { id: made.keyId, name: body.name, prefix: made.prefix, scopes: body.scopes, expires_at: expiresAt?.toISOString() ?? null, api_key: made.apiKey };
+    const view = { id: made.keyId, name: body.name, prefix: made.prefix, scopes: body.scopes, expires_at: expiresAt?.toISOString() ?? null };
+    rememberChange(request, { before: null, after: view });
+    return { ...view, api_key: made.apiKey };
   }
 
   @Post(':id/rotate')
@@ -49,7 +52,9 @@ export class KeysController {
     const old = (await this.keys.listApiKeys(organisationId)).find(({ keyId }) => keyId === id);
     if (old !== undefined && !holdsAll(actor, permissionsOfScopes(old.scopes))) throw NotYours.because(`the scopes ${old.scopes.join(', ')}`);
     const made = await this.keys.rotateApiKey({ organisationId, keyId: checkedKeyId(id), overlapMs: body.overlap_seconds * 1_000, by: actorName(actor) });
-    return { id: made.keyId, prefix: made.prefix, replaces: id, api_key: made.apiKey };
+    const view = { id: made.keyId, prefix: made.prefix, replaces: id };
+    rememberChange(request, { before: { id }, after: view });
+    return { ...view, api_key: made.apiKey };
   }
 
   @Delete(':id')

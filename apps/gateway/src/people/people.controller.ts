@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { bodyCheck } from '../control/body-check.js';
 import { checkedId } from '../control/uuid.js';
 import { peopleToken } from '../edge/access.guard.js';
+import { rememberChange } from '../edge/change.js';
 import { holderOf } from '../edge/holder.js';
 import { Needs } from '../edge/needs.js';
 import { InvitationBody, RoleBody } from './people.dto.js';
@@ -29,7 +30,11 @@ export class PeopleController {
   @Needs('people:manage')
   @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one.' })
   async changeRole(@Req() request: FastifyRequest, @Param('id') id: string, @Body() { role }: RoleBody): Promise<unknown> {
-    return memberView(await this.people.members.changeRole(holderOf(request).actor, checkedId(id, 'member'), role));
+    const { actor, organisationId } = holderOf(request);
+    const before = (await this.people.members.list(organisationId)).find(({ userId }) => userId === id);
+    const after = memberView(await this.people.members.changeRole(actor, checkedId(id, 'member'), role));
+    rememberChange(request, { before: before === undefined ? null : memberView(before), after });
+    return after;
   }
 
   @Delete('people/:id')
@@ -53,6 +58,7 @@ export class PeopleController {
   @ApiOperation({ summary: 'Invite somebody', description: 'The token is shown this once; give it to that person. It is good for seven days, for that address, once.' })
   async invite(@Req() request: FastifyRequest, @Body() body: InvitationBody): Promise<unknown> {
     const { invitation, token } = await this.people.invitations.invite(holderOf(request).actor, body);
+    rememberChange(request, { before: null, after: invitationView(invitation) });
     return { ...invitationView(invitation), token };
   }
 

@@ -38,6 +38,8 @@ export const accessMatrix: Readonly<Record<string, MatrixRow>> = {
   'POST /api/runs/{id}/cancel': { roles: operators, scope: 'runs:cancel', own: 200, foreign: 404, body: {}, path: ({ run }) => `/api/runs/${run}/cancel` },
   'POST /api/runs/{id}/steps/{step}/settle': { roles: operators, scope: 'runs:settle', own: 409, foreign: 404, body: { outcome: 'done' }, path: ({ run }) => `/api/runs/${run}/steps/summary/settle` },
 
+  'GET /api/audit': { roles: administrators, scope: 'audit:read', own: 200, foreign: null },
+
   'GET /api/dead-letters': { roles: everybody, scope: 'dead-letters:read', own: 200, foreign: null },
   'GET /api/dead-letters/{id}': { roles: everybody, scope: 'dead-letters:read', own: 200, foreign: 404, path: ({ deadLetter }) => `/api/dead-letters/${deadLetter}` },
   'POST /api/dead-letters/redrive': { roles: operators, scope: 'dead-letters:redrive', own: 200, foreign: null, body: { dry_run: true } },

@@ -1,8 +1,10 @@
+import { createAuditTrail } from '@trunkline/audit';
 import { type EventLog, createEventLog, createPostgresDriver } from '@trunkline/event-log';
 import { topics } from '@trunkline/contracts';
 import { actionCatalogue } from '@trunkline/connectors';
 import { type Identity, type People, createIdentity, createPeople, createRateLimiter } from '@trunkline/identity';
 import type { Effect } from '../edge/effect.interceptor.js';
+import { auditing } from '../audit/audit-listener.js';
 import type { AccessWiring } from '../edge/access-wiring.js';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { openVault } from '@trunkline/storage';
@@ -64,14 +66,15 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
   const apiKey = await newKey(['admin']);
   const bugs: unknown[] = [];
   const effects: Effect[] = [];
+  const audit = createAuditTrail(database.databases);
   const people = createPeople({ databases: database.databases });
   const limiter = createRateLimiter({ databases: database.databases });
-  const access: AccessWiring = { identity, people, openId: null, limiter, onEffect: (effect) => void effects.push(effect), publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
+  const access: AccessWiring = { identity, people, openId: null, limiter, onEffect: (effect) => { effects.push(effect); return auditing(audit)(effect); }, publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
   const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, access, plane, vault, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
+    { databases: database.databases, eventLog, access, plane, vault, audit, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');

@@ -31,6 +31,7 @@ export const permissions = {
   'people:manage': { kind: 'configure', allows: 'invite, change and remove members' },
   'keys:read': { kind: 'inspect', allows: 'see API keys, never the keys themselves' },
   'keys:manage': { kind: 'configure', allows: 'create, rotate and revoke API keys' },
+  'audit:read': { kind: 'inspect', allows: 'see who did what' },
   'owners:manage': { kind: 'configure', allows: 'make and unmake owners' },
 } as const satisfies Readonly<Record<string, Permission>>;
 

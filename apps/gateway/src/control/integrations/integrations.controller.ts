@@ -6,6 +6,7 @@ import { NotFound } from '../../edge/errors.js';
 import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
+import { rememberChange } from '../../edge/change.js';
 import { entityTag } from '../entity-tag.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
 import type { LedgerVerbs } from '@trunkline/ledger';
@@ -57,6 +58,7 @@ export class IntegrationsController {
   @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the integration the first one made.' })
   async create(@Req() request: FastifyRequest, @Param('org_id') organisation: string, @Body() body: NewIntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('idempotency-key') key?: string): Promise<unknown> {
     const integration = await this.integrations.create(ownOrganisation(request, organisation), body, checkedIdempotencyKey(key), holderOf(request).plan);
+    rememberChange(request, { before: null, after: this.view(integration) });
     reply.header('location', `/api/integrations/${integration.id}`);
     return this.tagged(reply, integration);
   }
@@ -81,7 +83,12 @@ export class IntegrationsController {
   @ApiOperation({ summary: 'Update an integration; fields not sent stay as they are' })
   @ApiHeader({ name: 'if-match', required: true, description: 'ETag of what this change is based on.' })
   async update(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: IntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('if-match') ifMatch?: string): Promise<unknown> {
-    return this.tagged(reply, await this.integrations.update(holderOf(request).organisationId, checkedId(id, 'integration'), body, ifMatch));
+    const { organisationId } = holderOf(request);
+    // What If-Match names is what this reads, or the update is refused.
+    const before = this.view(await this.integrations.read(organisationId, checkedId(id, 'integration')));
+    const after = await this.integrations.update(organisationId, checkedId(id, 'integration'), body, ifMatch);
+    rememberChange(request, { before, after: this.view(after) });
+    return this.tagged(reply, after);
   }
 
   @Delete(':id')
@@ -89,7 +96,10 @@ export class IntegrationsController {
   @Needs('integrations:write')
   @ApiOperation({ summary: 'Delete an integration that no chain uses any more' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    await this.integrations.remove(holderOf(request).organisationId, checkedId(id, 'integration'));
+    const { organisationId } = holderOf(request);
+    const before = this.view(await this.integrations.read(organisationId, checkedId(id, 'integration')));
+    await this.integrations.remove(organisationId, checkedId(id, 'integration'));
+    rememberChange(request, { before, after: null });
   }
 
   @Post(':id/test')
