@@ -45,6 +45,8 @@ export class Gate {
   /** Jitter after a reopening, so that instances do not start together. */
   private notBeforeMs = 0;
   private limit = Infinity;
+  /** A throttle has shown how much is too much: from then on room grows by one for every second round of answers instead of each answer. */
+  private isThrottled = false;
   private isProbing = false;
 
   constructor(
@@ -60,6 +62,7 @@ export class Gate {
     if (facts === null || before === null) return;
     const wasClosed = before.isPaused || before.openAtMs > nowMs;
     const closedUntil = facts.openAtMs;
+    if (!wasClosed && closedUntil > nowMs && Number.isFinite(closedUntil)) this.halve(nowMs);
     if (closedUntil > nowMs && closedUntil !== before.openAtMs) this.notBeforeMs = closedUntil + random() * Math.min(1_000, (closedUntil - nowMs) * 0.1);
     if (closedUntil <= nowMs && before.openAtMs > nowMs) this.notBeforeMs = 0;
     if (closedUntil <= nowMs && wasClosed && !facts.isPaused) this.finishedPerSecond.clear();
@@ -82,7 +85,7 @@ export class Gate {
   cap(nowMs: number): number {
     if (this.isProbing) return 1;
     const measured = Math.floor(growth * this.finishedLately(nowMs) + spare);
-    return Math.max(1, Math.min(this.mostInFlight, measured, this.limit));
+    return Math.max(1, Math.min(this.mostInFlight, measured, Math.floor(this.limit)));
   }
 
   /** Steps that are worth leasing into memory: what will probably pass while the lease lasts. */
@@ -142,13 +145,21 @@ export class Gate {
     this.inFlight.delete(dispatch);
     if (how === 'expired') {
       this.limit = Math.max(1, Math.floor(this.cap(nowMs) / 2));
+      this.isThrottled = false;
       return;
     }
     if (how !== 'done') return;
     this.isProbing = false;
     const second = Math.floor(nowMs / 1_000);
     this.finishedPerSecond.set(second, (this.finishedPerSecond.get(second) ?? 0) + 1);
-    this.limit = this.limit + 1 >= this.mostInFlight ? Infinity : this.limit + 1;
+    this.limit += this.isThrottled ? 0.5 / this.limit : 1;
+    if (this.limit >= this.mostInFlight) this.limit = Infinity;
+  }
+
+  /** As many in flight as now were more than the provider's limit takes in time; what is refused costs a command each. */
+  private halve(nowMs: number): void {
+    this.limit = Math.max(1, Math.floor(Math.min(this.cap(nowMs), this.inFlight.size || Infinity) / 2));
+    this.isThrottled = true;
   }
 
   /** Commands were swept that nobody had started: one at a time until an answer comes. */
