@@ -129,6 +129,11 @@ function everySoOften(act: () => Promise<unknown>, everyMs: number): NodeJS.Time
   return setInterval(() => void act().catch(() => undefined), everyMs).unref();
 }
 
+/** A round that finds the database away is made up for by the next one. */
+function inRounds(act: () => Promise<unknown>, everyMs: number): NodeJS.Timeout {
+  return setInterval(() => void act().catch(() => undefined), everyMs).unref();
+}
+
 async function measureClockOffset(pool: Pool): Promise<number> {
   const sentAtMs = Date.now();
   try {
