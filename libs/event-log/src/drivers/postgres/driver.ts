@@ -52,10 +52,7 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
       if (groups.includes(member.group)) member.beatSoon();
       if (member.readsAny(topicIds)) member.reader.wake();
     }
-  }, () => {
-    // Whoever was given up meanwhile learns it now, not at its next heartbeat.
-    for (const member of members) member.beatSoon();
-  });
+  }, () => members.forEach((member) => member.beatSoon()));
   void wakeUps.open();
 
   const appender = new Appender(pool, (records) => {
@@ -126,11 +123,6 @@ export function createPostgresDriver(options: PostgresDriverOptions): PostgresDr
 
 /** A round that finds the database away is made up for by the next one. */
 function everySoOften(act: () => Promise<unknown>, everyMs: number): NodeJS.Timeout {
-  return setInterval(() => void act().catch(() => undefined), everyMs).unref();
-}
-
-/** A round that finds the database away is made up for by the next one. */
-function inRounds(act: () => Promise<unknown>, everyMs: number): NodeJS.Timeout {
   return setInterval(() => void act().catch(() => undefined), everyMs).unref();
 }
 

@@ -25,7 +25,7 @@ export class WakeUps {
     private readonly connectionString: string | undefined,
     private readonly instanceId: string,
     private readonly heard: (hint: { readonly topicIds: readonly number[]; readonly groups: readonly string[] }) => void,
-    /** The others may take this process for dead from now on. */
+    /** The others may take this process for dead from now on; its members should learn at once whether they have. */
     private readonly lost: () => void,
   ) {}
 
