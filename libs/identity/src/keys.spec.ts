@@ -28,7 +28,7 @@ describe('keys over their life', () => {
     await expect(identity.verifyApiKey(fresh.apiKey)).resolves.toMatchObject({ keyId: fresh.keyId, scopes: ['publish'] });
     nowMs += 60_000;
     await expect(identity.verifyApiKey(old.apiKey)).rejects.toMatchObject({ code: 'identity.unauthenticated' });
-    await expect(identity.verifyApiKey(fresh.apiKey)).resolves.toBeDefined();
+    await expect(identity.verifyApiKey(fresh.apiKey)).resolves.toMatchObject({ keyId: fresh.keyId });
     expect(await identity.listApiKeys(organisationId)).toMatchObject([{ keyId: old.keyId, name: 'website', createdBy: 'user:1' }, { keyId: fresh.keyId, name: 'website', createdBy: 'user:2', replaces: old.keyId }]);
   });
 

@@ -96,6 +96,7 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     isSampling = false;
     watch.stop();
     await sampling;
+    // The verdict is told; what the killed servers left of these connections ends with the process.
     await log.close().catch(() => undefined);
     await databases.close().catch(() => undefined);
   }

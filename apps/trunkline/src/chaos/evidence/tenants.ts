@@ -25,7 +25,7 @@ async function askTables(client: Client, { name, organisationId }: Council): Pro
       await client.query(`set local role ${role}`);
       await client.query('select set_config($1, $2, true)', [setting, organisationId]);
       // What the role may not read at all shows nothing.
-      const answer = await client.query<{ own: number; foreign: number; example: string | null }>(`select count(*) filter (where organisation_id = $1)::int as own, count(*) filter (where organisation_id <> $1)::int as foreign, min(organisation_id::text) filter (where organisation_id <> $1) as example from ${table}`, [organisationId]).catch(() => null);
+      const answer = await client.query<{ own: number; foreign: number; example: string | null }>(`select count(*) filter (where organisation_id = $1)::int as own, count(*) filter (where organisation_id <> $1)::int as foreign, min(organisation_id::text) filter (where organisation_id <> $1) as example from ${table}`, [organisationId]).catch(unlessDenied);
       await client.query('rollback');
       const [row] = answer?.rows ?? [];
       if (row !== undefined) found.push({ asked: `${table}, read as ${role} of ${name},`, organisationId, own: row.own, foreign: row.foreign, example: row.example });
@@ -49,4 +49,10 @@ async function askGateway(ledger: LedgerClient, { name, organisationId, apiKey }
     { asked: `GET /api/runs of ${name}`, organisationId, own: owned?.own ?? 0, foreign: owned?.foreign ?? 0, example: owned?.example ?? null },
     { asked: `GET /api/runs/{run of another} of ${name}`, organisationId, own: owned?.own ?? 0, foreign: leaked.length, example: leaked[0] === undefined ? null : `${leaked[0].runId} (status ${leaked[0].status})` },
   ];
+}
+
+/** PostgreSQL's insufficient_privilege; any other error would leave the question open, and must not count as an answer. */
+function unlessDenied(error: unknown): null {
+  if (error instanceof Error && 'code' in error && error.code === '42501') return null;
+  throw error;
 }
