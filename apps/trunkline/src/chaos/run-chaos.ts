@@ -66,7 +66,7 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     const load = new Load({ gatewayUrl: platform.gatewayUrl, councils: platform.councils, rows: await allRows(), events: options.events, rate: options.rate, signal });
     let isLoadOver = false;
     const inFlight = (): number => load.accepted.length - (watch.standing.planned - watch.standing.running);
-    const interventions = new Interventions({ platform, schedule, inFlightWished: options.inFlight, signal, inFlight, isLoadOver: () => isLoadOver });
+    const interventions = new Interventions({ platform, schedule, inFlightWished: options.inFlight, signal, inFlight, lookAgain: () => watch.read(), hurry: (events) => load.hurry(events), isLoadOver: () => isLoadOver });
     const progress = new Progress(() => `${load.accepted.length} accepted of ${options.events}, ${inFlight()} in flight, ${watch.standing.planned - watch.standing.running} ended, ${interventions.countedKills} kills${interventions.current.length === 0 ? '' : `; now: ${interventions.current.join(', ')}`}`);
     const watching = watch.run(() => progress.show());
     const loading = load.run().then(() => void (isLoadOver = true));
@@ -112,9 +112,10 @@ async function drain(watch: Watch, accepted: number, patienceMs: number, signal:
 }
 
 async function tellStuck(ledger: LedgerClient, landscape: Landscape): Promise<void> {
+  say(landscape.lastWords());
   write('Not everything came to an end in time. What is held up:');
   for (const line of await whyStuck(ledger).catch((error: unknown) => [String(error)])) write(`  ${line}`);
-  say(landscape.lastWords());
+  for (const line of await Promise.all(landscape.services.map((service) => service.inBrief()))) write(`  ${line}`);
 }
 
 function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evidence, interventions: Interventions): void {

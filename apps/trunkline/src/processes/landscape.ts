@@ -123,7 +123,7 @@ export class Landscape {
   }
 
   /** What each said last: the first thing to read when something went wrong. */
-  lastWords(characters = 1_500): string {
+  lastWords(characters = 1_000): string {
     return this.services.map(({ name, output }) => `--- ${name}\n${output.slice(-characters)}`).join('\n');
   }
 

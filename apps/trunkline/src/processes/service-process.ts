@@ -84,6 +84,13 @@ export class ServiceProcess {
     }
   }
 
+  /** Whether it is ready and what it complained of last, in two lines. */
+  async inBrief(): Promise<string> {
+    const answer = await this.answer();
+    const readiness = this.hasEnded ? 'has ended' : answer === null ? 'does not answer' : answer.ok ? 'is ready' : `is not ready: ${(await answer.text()).trim()}`;
+    return `${this.name} ${readiness}\n    last said: ${lastComplaint(this.output)}`;
+  }
+
   /** SIGKILL: no handler runs, nothing is flushed. */
   async kill(): Promise<void> {
     if (this.hasEnded) throw new Error(`${this.name} had ended before it was killed:\n${this.output.slice(-2000)}`);
@@ -123,5 +130,16 @@ export class ServiceProcess {
       // Not listening yet, or too busy to answer.
       return null;
     }
+  }
+}
+
+/** The last line of a log of JSON lines, without its stacks. */
+function lastComplaint(output: string): string {
+  const line = output.trimEnd().split('\n').at(-1) ?? '';
+  try {
+    const { time, message, err } = JSON.parse(line) as { readonly time?: string; readonly message?: string; readonly err?: { readonly message?: string; readonly cause?: { readonly message?: string } } };
+    return [time, message, err?.message, err?.cause?.message].filter((part) => part !== undefined).join(' · ').slice(0, 400);
+  } catch {
+    return line.slice(-400);
   }
 }

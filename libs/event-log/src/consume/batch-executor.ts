@@ -8,6 +8,7 @@ import { backOffMs, type Timing } from './timing.js';
 export class BatchExecutor implements Executor {
   private readonly queues = new Map<HeldPartition, Work[]>();
   private isBusy = false;
+  private callBeganMs: number | null = null;
   private isScheduled = false;
   private isStopped = false;
 
@@ -44,6 +45,10 @@ export class BatchExecutor implements Executor {
     this.isStopped = true;
   }
 
+  busySinceMs(): number | null {
+    return this.callBeganMs;
+  }
+
   private take(): Work[] {
     const open = [...this.queues].filter(([held]) => this.around.mayStart(held));
     const batch: Work[] = [];
@@ -63,7 +68,9 @@ export class BatchExecutor implements Executor {
     this.isBusy = true;
     for (const work of batch) work.held.begin(work);
     this.around.moved(heldOf(batch));
+    this.callBeganMs = this.timing.monotonicMs();
     void this.call(batch).then((error) => {
+      this.callBeganMs = null;
       for (const work of batch) work.held.end(work, error === null);
       this.around.moved(heldOf(batch));
       if (error === null) this.next();

@@ -43,6 +43,21 @@ describe('a batch consumer', () => {
     expect(offsets(1)).toBe('0:2');
   });
 
+  it('is not ready while a call of the handler does not return for two minutes', async () => {
+    const { script, log, timing } = open();
+    const { calls, handle } = answering();
+    const consumption = await log.consume(consumer(handle));
+    script.deliver(script.assign(0, 1n), 0, 1);
+    await settle();
+    await timing.advance(120_000);
+    expect(consumption.health().ready).toBe(true);
+    await timing.advance(1);
+    expect(consumption.health()).toEqual({ ready: false, reason: 'a call of the handler has not returned for 120 s' });
+    calls[0]?.answer();
+    await settle();
+    expect(consumption.health().ready).toBe(true);
+  });
+
   it('gives each partition its share when more waits than a call takes', async () => {
     const { script, log } = open();
     const { handle, offsets } = answering();

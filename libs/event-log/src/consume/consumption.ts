@@ -71,6 +71,8 @@ export class RunningConsumption implements Consumption, MemberEvents, Surroundin
 
   health(): { readonly ready: boolean; readonly reason?: string } {
     if (this.isStopping) return { ready: false, reason: 'stopping' };
+    const busySinceMs = this.executor.busySinceMs();
+    if (busySinceMs !== null && this.timing.monotonicMs() - busySinceMs > HANDLER_OVERDUE_MS) return { ready: false, reason: `a call of the handler has not returned for ${HANDLER_OVERDUE_MS / 1000} s` };
     return this.member?.health() ?? { ready: false, reason: 'joining the group' };
   }
 
@@ -187,6 +189,9 @@ export class RunningConsumption implements Consumption, MemberEvents, Surroundin
     if (this.member !== null) await settledWithin(this.member.leave(), Math.max(leftMs(), 1000), this.timing);
   }
 }
+
+/** Longer than any statement or call may take; what waits behind it waits for good. */
+const HANDLER_OVERDUE_MS = 120_000;
 
 function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;

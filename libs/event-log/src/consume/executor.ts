@@ -10,6 +10,8 @@ export interface Executor {
   wake(): void;
   /** Starts nothing from here on. */
   stop(): void;
+  /** Monotonic; when the call of the handler began that has not returned for longest. Null while none is under way. */
+  busySinceMs(): number | null;
 }
 
 /** What an executor needs of the consumption. */

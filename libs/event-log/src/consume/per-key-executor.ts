@@ -7,7 +7,8 @@ import { backOffMs, type Timing } from './timing.js';
 export class PerKeyExecutor implements Executor {
   private readonly lanes = new Map<string, Lane>();
   private ready: Lane[] = [];
-  private inFlight = 0;
+  /** When each call that is under way began, oldest first. */
+  private readonly inFlight = new Map<Work, number>();
   private isStopped = false;
 
   constructor(
@@ -44,6 +45,10 @@ export class PerKeyExecutor implements Executor {
     this.isStopped = true;
   }
 
+  busySinceMs(): number | null {
+    return this.inFlight.values().next().value ?? null;
+  }
+
   /** A record without a readable key is ordered within its partition; what to do with it is the handler's decision. */
   private keyOf({ record }: Work): string {
     try {
@@ -64,7 +69,7 @@ export class PerKeyExecutor implements Executor {
 
   private pump(): void {
     let next = 0;
-    while (!this.isStopped && this.inFlight < this.consumer.maxInFlight && next < this.ready.length) {
+    while (!this.isStopped && this.inFlight.size < this.consumer.maxInFlight && next < this.ready.length) {
       const lane = this.ready[next];
       next += 1;
       if (lane !== undefined) this.start(lane, 0);
@@ -80,10 +85,10 @@ export class PerKeyExecutor implements Executor {
       return;
     }
     lane.state = 'running';
-    this.inFlight += 1;
+    this.inFlight.set(work, this.timing.monotonicMs());
     work.held.begin(work);
     void this.call(work).then((failure) => {
-      this.inFlight -= 1;
+      this.inFlight.delete(work);
       work.held.end(work, failure === null);
       if (failure === null) this.finish(lane, work);
       else this.repeat(lane, work, failures + 1, failure.reason);
@@ -116,7 +121,7 @@ export class PerKeyExecutor implements Executor {
     this.timing.after(backOffMs(failures, this.timing), () => {
       const isSame = lane.queue[0] === work;
       lane.state = 'idle';
-      if (isSame && this.inFlight < this.consumer.maxInFlight) this.start(lane, failures);
+      if (isSame && this.inFlight.size < this.consumer.maxInFlight) this.start(lane, failures);
       else this.offer(lane);
       this.pump();
     });

@@ -1,6 +1,7 @@
 import { freePort } from '@trunkline/local-services';
 import { Appender } from './append.js';
 import { kafkajsLibrary as library } from './kafkajs-library.js';
+import type { ProducerSession } from './kafka-client.js';
 import { settingsOf } from './options.js';
 
 /** Nothing listens at the address: the broker is away. */
@@ -27,6 +28,17 @@ describe('appending while the broker is away', () => {
     await expect(waiting).rejects.toMatchObject({ message: expect.not.stringContaining('already waiting') });
     await expect(away.append('topic', [record(9_000)])).rejects.toMatchObject({ message: expect.not.stringContaining('already waiting') });
     away.close();
+  });
+
+  it('goes on with a new session when the one before never answers, not even to being destroyed', async () => {
+    const settings = settingsOf({ brokers: [], appendTimeoutMs: 100 });
+    const deaf: ProducerSession = { send: () => new Promise(() => undefined), destroy: () => undefined };
+    const hearing: ProducerSession = { send: (records) => Promise.resolve(records.map(({ partition }) => ({ partition, baseOffset: 7n, appendedAtMs: null }))), destroy: () => undefined };
+    const sessions = [deaf, hearing];
+    const appending = new Appender(settings, () => Promise.resolve(1), () => sessions.shift() ?? hearing, () => undefined);
+    await expect(appending.append('topic', [record(1)])).rejects.toMatchObject({ code: 'event_log.unavailable' });
+    await expect(appending.append('topic', [record(1)])).resolves.toEqual([{ partition: 0, offset: 7n }]);
+    appending.close();
   });
 
   it('refuses a record that no topic takes before it joins a batch', async () => {

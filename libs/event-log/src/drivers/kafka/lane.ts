@@ -89,13 +89,22 @@ export class Lane {
     }
   }
 
-  /** At the deadline the session is destroyed, which ends the send: nothing of it can arrive later than a batch sent after it. */
+  /**
+   * At the deadline the session is destroyed: nothing of it can arrive later than a batch sent after it. Its promise is not waited for: a request that kafkajs has lost
+   * together with its connection is never answered, and would hold up everything behind it for good.
+   */
   private async sendWithin(timeoutMs: number, batch: readonly Parcel[]): Promise<readonly SentPartition[]> {
     const session = (this.session ??= this.openSession());
-    const timer = setTimeout(() => session.destroy(), timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
+    const expiry = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        session.destroy();
+        reject(new Error('the broker did not answer in time'));
+      }, timeoutMs);
+    });
     try {
       const sentAtMs = Date.now();
-      const sent = await session.send(batch);
+      const sent = await Promise.race([session.send(batch), expiry]);
       this.onAcknowledged(sent, sentAtMs);
       return sent;
     } finally {
