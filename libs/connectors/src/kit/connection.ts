@@ -1,6 +1,7 @@
 import type { Finding, Json, RepeatMethod, StepOutcome } from '@trunkline/chain';
 import type { ProviderCall } from '@trunkline/contracts';
-import type { Deadline, Exchange } from '@trunkline/outbound';
+import type { Deadline, Exchange, OutboundRequest } from '@trunkline/outbound';
+import { signInOf } from './auth.js';
 import { authorisation, fetchToken, type Send } from './authorise.js';
 import type { CallTemplate, ResultPaths } from './call-template.js';
 import { Concealment } from './concealment.js';
@@ -12,7 +13,7 @@ import type { Action, Provider } from './provider.js';
 import { searchOf, type Search } from './repeat.js';
 import { baseAddress, buildRequest } from './request.js';
 import { read, renderText, TemplateGap, type Scope } from './template.js';
-import type { TokenCache, TokenFailure } from './tokens.js';
+import type { Token, TokenAnswer, TokenCache, TokenFailure } from './tokens.js';
 import { brief, judge, type Verdict } from './verdict.js';
 
 export interface ConnectionParts {
@@ -22,9 +23,16 @@ export interface ConnectionParts {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly credentials: Readonly<Record<string, unknown>>;
   readonly tokens: TokenCache;
+  /** Tokens that a person granted by signing in at the provider. */
+  readonly granted?: GrantedTokens;
   readonly send: Send;
   /** Database clock. */
   readonly nowMs: () => number;
+}
+
+/** Where stored tokens come from. `refused`: the provider did not take it, and neither would it one that is as old. */
+export interface GrantedTokens {
+  obtain(refused: Token | null): Promise<TokenAnswer>;
 }
 
 export interface WriteRequest {
@@ -38,7 +46,11 @@ export interface WriteRequest {
   readonly deadline: Deadline;
   /** Asked right before the write leaves. */
   readonly mayWrite?: () => string | null;
+  /** Every call of it but those for tokens, which are in no limit of calls, goes through here; absent: straight out. */
+  readonly meter?: Meter;
 }
+
+export type Meter = (request: OutboundRequest, send: Send) => Promise<Exchange>;
 
 export interface Called<T> {
   readonly answer: T;
@@ -58,16 +70,18 @@ export class Connection {
   private readonly provider: Provider;
   private readonly base: Scope;
   private readonly concealment: Concealment;
-  private baseUrl: URL | null = null;
+  private readonly isGranted: boolean;
+  private baseUrl: { readonly instanceUrl: string | null; readonly url: URL } | null = null;
 
   constructor(private readonly parts: ConnectionParts) {
     this.provider = parts.provider;
     this.base = { settings: withDefaults(parts.provider.settings, parts.settings), credentials: parts.credentials };
     this.concealment = new Concealment(parts.credentials);
+    this.isGranted = signInOf(parts.provider, parts.settings) === 'authorization_code';
   }
 
   async write(request: WriteRequest): Promise<Called<StepOutcome>> {
-    const trace = new Trace(this.provider, this.parts.nowMs);
+    const trace = new Trace(this.provider, this.parts.nowMs, request.meter);
     const answer = await this.writeTraced(request, trace).catch((error: unknown) => mistakeAsOutcome(error));
     return this.concealment.apply({ answer, call: trace.last });
   }
@@ -96,8 +110,8 @@ export class Connection {
   }
 
   /** Looks for what an earlier dispatch may have written. */
-  async search(request: { readonly action: Action; readonly input: Buffer; readonly reference: string; readonly deadline: Deadline }): Promise<Called<Finding>> {
-    const trace = new Trace(this.provider, this.parts.nowMs);
+  async search(request: Pick<WriteRequest, 'action' | 'input' | 'reference' | 'deadline' | 'meter'>): Promise<Called<Finding>> {
+    const trace = new Trace(this.provider, this.parts.nowMs, request.meter);
     const answer = await this.searchTraced(request, trace).catch((error: unknown) => mistakeAsFinding(error));
     return this.concealment.apply({ answer, call: trace.last });
   }
@@ -168,12 +182,14 @@ export class Connection {
 
   /** One request with a token. A refused token is replaced once, and only where the refusal proves that nothing was written; a token fetched just now is not. */
   private async send(call: CallTemplate, scope: Scope, deadline: Deadline, trace: Trace, how: { readonly headers?: Readonly<Record<string, string>>; readonly mayWrite?: () => string | null; readonly isWriteProven?: boolean } = {}): Promise<Sent> {
-    const built = buildRequest(this.address(), call, scope);
+    // What the input lacks is found before a token is asked for, unless only the token says where it is good.
+    const early = this.isGranted ? null : buildRequest(this.address(null), call, scope);
     for (let isRetry = false; ; isRetry = true) {
       const signed = await this.sign(deadline);
       if (signed.kind === 'no-token') return signed;
+      const built = early ?? buildRequest(this.address(signed.instanceUrl), call, scope);
       const request = { ...built, headers: { ...built.headers, ...how.headers, ...signed.headers }, deadline, ...(how.mayWrite === undefined ? {} : { mayWrite: how.mayWrite }) };
-      const exchange = await trace.of(request, () => this.parts.send(request));
+      const exchange = await trace.of(request, this.parts.send);
       const verdict = judge(this.provider, exchange, this.parts.nowMs());
       trace.hasFreshToken ||= signed.isFresh;
       const isRefusedToken = verdict.kind === 'refused' && verdict.treatment.kind === 'auth' && verdict.treatment.refresh;
@@ -183,18 +199,25 @@ export class Connection {
     }
   }
 
-  private address(): URL {
-    return (this.baseUrl ??= baseAddress(this.provider.baseUrl, this.base));
+  private address(instanceUrl: string | null): URL {
+    if (this.baseUrl?.instanceUrl !== instanceUrl || this.baseUrl === null) {
+      const scope = instanceUrl === null ? this.base : { ...this.base, granted: { instance_url: instanceUrl } };
+      this.baseUrl = { instanceUrl, url: baseAddress(this.provider.baseUrl, scope) };
+    }
+    return this.baseUrl.url;
   }
 
   private async sign(deadline: Deadline): Promise<Signed> {
     const { auth } = this.provider;
-    if (auth.kind === 'none') return { kind: 'signed', headers: {}, isFresh: true, drop: () => undefined };
-    const { tokens, id } = this.parts;
-    const answer = await tokens.get(id, () => fetchToken(this.provider, auth, this.base, this.parts.send, deadline, this.parts.nowMs()));
+    if (auth.kind === 'none') return { kind: 'signed', headers: {}, isFresh: true, instanceUrl: null, drop: () => undefined };
+    const { tokens, id, granted } = this.parts;
+    const fetch = this.isGranted ? (refused: Token | null) => obtainGranted(granted, refused) : () => fetchToken(this.provider, auth, this.base, this.parts.send, deadline, this.parts.nowMs());
+    const asked = tokens.get(id, fetch);
+    // A refresh goes on whoever stops waiting for it: what it brings is stored for the next.
+    const answer = this.isGranted ? await withinDeadline(asked, deadline) : await asked;
     if (answer.kind === 'none') return { kind: 'no-token', failure: answer.failure };
     this.concealment.hide(answer.token.value);
-    return { kind: 'signed', headers: { authorization: authorisation(auth, this.base, answer.token.value) }, isFresh: answer.isFresh, drop: () => tokens.drop(id, answer.token) };
+    return { kind: 'signed', headers: { authorization: authorisation(auth, this.base, answer.token.value) }, isFresh: answer.isFresh, instanceUrl: answer.token.instanceUrl ?? null, drop: () => tokens.drop(id, answer.token) };
   }
 }
 
@@ -205,8 +228,22 @@ type Prepared =
   | { readonly kind: 'no-token'; readonly failure: TokenFailure };
 
 type Signed =
-  | { readonly kind: 'signed'; readonly headers: Readonly<Record<string, string>>; readonly isFresh: boolean; drop(): void }
+  | { readonly kind: 'signed'; readonly headers: Readonly<Record<string, string>>; readonly isFresh: boolean; readonly instanceUrl: string | null; drop(): void }
   | { readonly kind: 'no-token'; readonly failure: TokenFailure };
+
+const notConnected = { kind: 'none', failure: { class: 'auth', code: 'auth.not_connected', message: 'nobody has signed in at the provider for this integration' } } as const;
+
+function obtainGranted(granted: GrantedTokens | undefined, refused: Token | null): Promise<TokenAnswer> {
+  return granted === undefined ? Promise.resolve(notConnected) : granted.obtain(refused);
+}
+
+async function withinDeadline<Answer>(asked: Promise<Answer>, deadline: Deadline): Promise<Answer | { readonly kind: 'none'; readonly failure: TokenFailure }> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<{ readonly kind: 'none'; readonly failure: TokenFailure }>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: 'none', failure: { class: 'transient', code: 'auth.slow', message: 'a new token did not come in time' } }), Math.max(0, deadline.leftMs()));
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
 
 /** What one attempt has done so far: its last call, for the record, and whether a token was fetched for it. */
 class Trace {
@@ -216,11 +253,12 @@ class Trace {
   constructor(
     private readonly provider: Provider,
     private readonly nowMs: () => number,
+    private readonly meter: Meter = (request, send) => send(request),
   ) {}
 
-  async of(request: { readonly method: string; readonly url: URL }, send: () => Promise<Exchange>): Promise<Exchange> {
+  async of(request: OutboundRequest, send: Send): Promise<Exchange> {
     const startedAtMs = this.nowMs();
-    const exchange = await send();
+    const exchange = await this.meter(request, send);
     const header = this.provider.requestIdHeader;
     const requestId = exchange.kind === 'answered' && header !== undefined ? exchange.headers[header] : undefined;
     this.last = {

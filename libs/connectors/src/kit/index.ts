@@ -1,5 +1,5 @@
-export type { Auth, ClientCredentialsAuth } from './auth.js';
-export { clientCredentials } from './auth.js';
+export type { Auth, AuthorizationCode, OAuth2Auth, SignIn } from './auth.js';
+export { clientCredentials, oauth2, signInOf, signInSetting } from './auth.js';
 export type { CallTemplate, ResultPaths } from './call-template.js';
 export type { WriteCall } from './call.js';
 export { ask, get, patch, post, put } from './call.js';

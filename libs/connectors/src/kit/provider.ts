@@ -1,9 +1,9 @@
 import type { ProviderFamily } from '@trunkline/contracts';
-import type { Auth } from './auth.js';
+import { type Auth, signInSetting } from './auth.js';
 import type { CallTemplate } from './call-template.js';
 import type { WriteCall } from './call.js';
 import type { ErrorRule } from './error-rules.js';
-import type { FormField } from './form.js';
+import { choice, type FormField } from './form.js';
 import type { Limit, LimitHeaders } from './limit.js';
 import type { Preparation } from './preparation.js';
 
@@ -79,5 +79,10 @@ export function defineProvider(provider: Provider): Provider {
     const missing = search === undefined ? [] : Object.keys(write.result).filter((field) => !Object.hasOwn(search.result, field));
     if (missing.length > 0) throw new Error(`${provider.id}.${name}: the search must give the result fields ${missing.join(', ')} too`);
   }
-  return provider;
+  return { ...provider, settings: [...provider.settings, ...signInFields(provider)] };
+}
+
+function signInFields({ auth }: Provider): readonly FormField[] {
+  if (auth.kind === 'none' || auth.authorizationCode === null || !auth.clientCredentials) return [];
+  return [choice(signInSetting, 'How Trunkline gets in', ['client_credentials', 'authorization_code'], { help: 'As the application itself, or in the name of a person who signs in at the provider; connecting chooses the second.', default: 'client_credentials' })];
 }

@@ -1,4 +1,4 @@
-import { ask, clientCredentials, defineProvider, get, number, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
+import { ask, defineProvider, get, number, oauth2, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
 
 const contactIdentifier = { type: 'ExternalId', value: '{input.contact_reference}', externalSource: { id: '{settings.external_source_id}' } };
 const mark = '[trunkline:{reference}]';
@@ -10,8 +10,24 @@ export const genesys = defineProvider({
   family: 'contact-centre',
   source: 'api.mypurecloud.com/api/v2/docs/swagger and purecloud-platform-client-v2 262.0.0, read 2026-11-20',
   baseUrl: ['{settings.api_url}', 'https://api.{settings.region}'],
-  // Tokens of client credentials live as long as the OAuth client says (`accessTokenValiditySeconds`).
-  auth: clientCredentials({ token: ['{settings.login_url}/oauth/token', '{settings.api_url}/oauth/token', 'https://login.{settings.region}/oauth/token'], client: 'basic' }),
+  auth: oauth2({
+    // Tokens live as long as the OAuth client says (`accessTokenValiditySeconds`).
+    token: ['{settings.login_url}/oauth/token', '{settings.api_url}/oauth/token', 'https://login.{settings.region}/oauth/token'],
+    client: 'basic',
+    clientCredentials: true,
+    authorizationCode: {
+      authorize: ['{settings.login_url}/oauth/authorize', '{settings.api_url}/oauth/authorize', 'https://login.{settings.region}/oauth/authorize'],
+      // The platform API ends the token of whoever asks (DELETE /api/v2/tokens/me); there is no RFC 7009.
+      revoke: null,
+      scopes: ['external-contacts'],
+      sendsIssuer: false,
+      instance: null,
+      // A new one is said to come with each refresh; the vendor does not write it down.
+      refreshTokenRotates: 'always',
+      keepAliveMs: 24 * 60 * 60 * 1000,
+      source: 'purecloud-platform-client-v2 262.0.0 (ApiClient.js) and the authorization server\'s metadata (grant types, PKCE S256), read 2026-11-20',
+    },
+  }),
   settings: [
     text('region', 'Region', { help: 'The domain of your organisation, such as mypurecloud.com.au or usw2.pure.cloud.', required: false }),
     url('api_url', 'API address', { help: 'Only where it does not follow from the region.', required: false }),

@@ -1,4 +1,6 @@
-import { clientCredentials, defineProvider, get, on, optional, patch, perDay, required, retryAfter, secret, text, upsert, url } from '../../kit/index.js';
+import { defineProvider, get, oauth2, on, optional, patch, perDay, required, retryAfter, secret, text, upsert, url } from '../../kit/index.js';
+
+const day = 24 * 60 * 60 * 1000;
 
 /** Salesforce REST API v68.0 (Winter '27). Read 2026-11-20 in the vendor's REST guide, its error reference and jsforce 3.10.26; see SETUP.md for the external client app. */
 export const salesforce = defineProvider({
@@ -6,10 +8,26 @@ export const salesforce = defineProvider({
   name: 'Salesforce',
   family: 'crm',
   source: 'developer.salesforce.com REST API guide v68.0 and jsforce 3.10.26, read 2026-11-20',
-  // Client credentials work on the My Domain host only, so the `instance_url` of the token answer is not needed and not followed.
-  baseUrl: ['{settings.instance_url}'],
-  // The token answer has no `expires_in`; a token lives as long as the org's session time-out and is replaced when it is refused.
-  auth: clientCredentials({ token: ['{settings.instance_url}/services/oauth2/token'], client: 'form' }),
+  // Client credentials work on the My Domain host only; who signs in may belong to an org that answers elsewhere.
+  baseUrl: ['{granted.instance_url}', '{settings.instance_url}'],
+  auth: oauth2({
+    token: ['{settings.instance_url}/services/oauth2/token'],
+    client: 'form',
+    // The token answer has no `expires_in`; a token lives as long as the org's session time-out and is replaced when it is refused.
+    lifeWithoutExpiryMs: null,
+    clientCredentials: true,
+    authorizationCode: {
+      authorize: ['{settings.instance_url}/services/oauth2/authorize'],
+      revoke: ['{settings.instance_url}/services/oauth2/revoke'],
+      scopes: ['api', 'refresh_token'],
+      // No RFC 9207 in the vendor's documents.
+      sendsIssuer: false,
+      instance: { field: 'instance_url', hosts: ['my.salesforce.com', 'salesforce.com'] },
+      refreshTokenRotates: 'by-setting',
+      keepAliveMs: day,
+      source: 'help.salesforce.com remoteaccess_oauth_refresh_token_flow and web_server_flow, jsforce 3.10.26 (oauth2.ts), read 2026-11-20; how long an unused refresh token lives is the org\'s refresh token policy',
+    },
+  }),
   settings: [
     url('instance_url', 'My Domain address', { help: 'https://{company}.my.salesforce.com' }),
     text('api_version', 'API version', { default: 'v68.0' }),
