@@ -7,7 +7,8 @@ import { GatewayModule, type GatewayWiring } from './gateway.module.js';
 
 /** The HTTP application alone: no port is open yet and nothing it was given belongs to it. */
 export async function createGatewayApplication(wiring: GatewayWiring, reportBug: ReportBug): Promise<NestFastifyApplication> {
-  const application = await NestFactory.create<NestFastifyApplication>(GatewayModule.over(wiring), edgeAdapter(reportBug, wiring.access.trustedProxies), { bodyParser: false, logger: false, abortOnError: false });
+  const { trustedProxies, publicUrl, patience } = wiring.access;
+  const application = await NestFactory.create<NestFastifyApplication>(GatewayModule.over(wiring), edgeAdapter(reportBug, { trustedProxies, isHttps: publicUrl?.startsWith('https:') === true, patience }), { bodyParser: false, logger: false, abortOnError: false });
   application.useGlobalFilters(new ProblemFilter(reportBug));
   await application.init();
   application.get(OpenApi).describe(application);
