@@ -27,6 +27,16 @@ export function openVault(databases: Pick<Databases, 'tenant'>, masterKeys: Mast
   return createVault({ wrapper: localKeyWrapper(masterKeys), dataKeys: storedDataKeys(databases) });
 }
 
+/** Where the tokens are sealed that a person granted for an integration. */
+export function placeOfGrant(organisationId: string, integrationId: string): Place {
+  return { table: 'grants', organisationId, row: integrationId, field: 'tokens' };
+}
+
+/** Where the secrets of a sign-in under way are sealed; the row is named by the hash of its state. */
+export function placeOfSignIn(organisationId: string, stateSha256: Buffer): Place {
+  return { table: 'sign_ins', organisationId, row: stateSha256.toString('hex'), field: 'secrets' };
+}
+
 /** Where an integration's credentials are sealed. */
 export function placeOfCredentials(organisationId: string, integrationId: string): Place {
   return { table: 'integrations', organisationId, row: integrationId, field: 'credentials' };

@@ -2,7 +2,7 @@ import { Pool } from 'pg';
 import type { PoolConfig } from 'pg';
 
 /** Everything the application does, it does as one of these; migrations alone run as the login itself. */
-export type Role = 'app_tenant' | 'app_system' | 'app_log' | 'app_access' | 'app_custody';
+export type Role = 'app_tenant' | 'app_system' | 'app_log' | 'app_access' | 'app_custody' | 'app_keeper';
 
 export interface Databases {
   /** `app_tenant`: sees the one organisation named by `app.org_id`. */
@@ -13,6 +13,8 @@ export interface Databases {
   readonly log: Pool;
   /** `app_access`: who people are, their sessions, and how much of a rate limit is given out. */
   readonly access: Pool;
+  /** `app_keeper`: which grants, of all organisations, are due to be used, and nothing of what was granted. */
+  readonly keeper: Pool;
   close(): Promise<void>;
 }
 
@@ -31,7 +33,7 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
     pool.on('error', (error) => onIdleConnectionLost?.(role, error));
     return pool;
   };
-  const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10), access: open('app_access', poolSizes.access ?? 5) };
+  const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10), access: open('app_access', poolSizes.access ?? 5), keeper: open('app_keeper', 1) };
   return {
     ...pools,
     close: async () => {
@@ -41,7 +43,7 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
 }
 
 /** What takes longer hangs; work that may, such as dropping old hours, sets its own limit. Migrations run as the login and have none. */
-const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000, app_access: 10_000, app_custody: 10_000 };
+const statementTimeoutMs: Readonly<Record<Role, number>> = { app_tenant: 15_000, app_system: 30_000, app_log: 30_000, app_access: 10_000, app_custody: 10_000, app_keeper: 10_000 };
 /** The server ends a slow statement itself; a client that has heard nothing this much later talks to a server that is gone without a word. */
 const unheardOfMs = 10_000;
 

@@ -25,7 +25,7 @@ export const NotMigrated = defineError('storage.not_migrated', {
   class: 'usage',
   http: 503,
   title: 'The database has not been prepared for Trunkline, or for this login',
-  fix: 'Run the migrations with this login once (every app does at start); a login that must not migrate needs `grant app_tenant, app_system, app_log, app_access, app_custody to` it.',
+  fix: 'Run the migrations with this login once (every app does at start); a login that must not migrate needs `grant app_tenant, app_system, app_log, app_access, app_custody, app_keeper to` it.',
 });
 
 export const ServerTooOld = defineError('storage.server_too_old', {

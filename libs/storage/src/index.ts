@@ -1,6 +1,6 @@
 export type { Databases, DatabasesOptions, Role } from './databases.js';
 export { connectionAs, openDatabases } from './databases.js';
-export { openVault, placeOfCredentials } from './credential-vault.js';
+export { openVault, placeOfCredentials, placeOfGrant, placeOfSignIn } from './credential-vault.js';
 export type { Work } from './transaction.js';
 export { inOrganisations, inTenant } from './transaction.js';
 export type { Statement } from './one-statement.js';

@@ -79,7 +79,7 @@ describe('migrate', () => {
   it('migrates as a login that is no superuser', async () => {
     await admin.query(`create role ${name}_owner login createrole password 'x'`);
     await admin.query(`alter database ${name} owner to ${name}_owner`);
-    for (const role of ['app_tenant', 'app_system', 'app_log', 'app_access', 'app_custody']) await admin.query(`grant ${role} to ${name}_owner`);
+    for (const role of ['app_tenant', 'app_system', 'app_log', 'app_access', 'app_custody', 'app_keeper']) await admin.query(`grant ${role} to ${name}_owner`);
     try {
       const address = new URL(url);
       address.username = `${name}_owner`;

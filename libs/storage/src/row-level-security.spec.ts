@@ -56,6 +56,11 @@ describe('row-level security', () => {
       for (const { table } of await tenantTables(owner)) await expect(database.databases.access.query(`select from ${table}`)).rejects.toThrow(/permission denied/);
     });
 
+    it('shows the keeper which grants are due to be used, and nothing else of anybody', async () => {
+      const { rows } = await owner.query<{ table: string; column: string; verb: string }>(`select table_name as table, column_name as column, privilege_type as verb from information_schema.column_privileges where grantee = 'app_keeper' order by 1, 2`);
+      expect(rows).toEqual(['integration_id', 'keep_alive_at', 'organisation_id', 'provider', 'state'].map((column) => ({ table: 'grants', column, verb: 'SELECT' })));
+    });
+
     it('gives the tenant role no access to tables without an organisation', async () => {
       const { rows } = await owner.query(`select table_name from information_schema.role_table_grants where grantee in ('app_tenant', 'PUBLIC') and table_schema not in ('pg_catalog', 'information_schema') and table_name = any($1)`, [tenantFree]);
       expect(rows).toEqual([]);

@@ -1,3 +1,4 @@
+import { signInOptions } from '../kit/authorization-server.js';
 import { randomUUID } from 'node:crypto';
 import type { Reply } from '../kit/call.js';
 import { isObject } from '../kit/call.js';
@@ -21,7 +22,7 @@ export const genesys: ProviderDefinition = {
   id: 'genesys',
   title: 'Genesys Cloud',
   limits: { rules: [perToken] },
-  options: { tokenLifeSeconds: 86_400 },
+  options: { ...signInOptions, tokenLifeSeconds: 86_400, refreshTokenRotates: true },
   defaultSearchLagMs: 0,
   indexes: [
     { recordType: contactType, name: 'identifier', valuesOf: (contact) => (contact['mergedTo'] === undefined ? [...new Set(identifiersOf(contact).map(identifierKey))] : []) },

@@ -60,4 +60,17 @@ describe('purecloud-platform-client-v2 against the Genesys Cloud simulator', () 
     await expect(new platformClient.RoutingApi().getRoutingQueues()).rejects.toMatchObject({ status: 404 });
     expect((await genesys.control('GET', '/stats')).json['unknownRoutes']).toBe(1);
   });
+
+  it('signs a person in, refreshes with the new refresh token, and is refused the old one', async () => {
+    const redirectUri = 'https://trunkline.example/oauth/callback/genesys';
+    const sent = await fetch(`${genesys.url}/oauth/authorize?response_type=code&client_id=client&redirect_uri=${encodeURIComponent(redirectUri)}&state=here`, { redirect: 'manual' });
+    const code = new URL(sent.headers.get('location') ?? '').searchParams.get('code') ?? '';
+    const refreshTokenOf = (data: object): string => String((data as { readonly refreshToken?: string }).refreshToken);
+    const first = refreshTokenOf(await client.loginCodeAuthorizationGrant('client', 'secret', code, redirectUri));
+    await expect(new platformClient.TokensApi().getTokensMe()).resolves.toBeDefined();
+    const again = await client.refreshCodeAuthorizationGrant('client', 'secret', first);
+    expect(refreshTokenOf(again)).not.toBe(first);
+    await expect(client.refreshCodeAuthorizationGrant('client', 'secret', first)).rejects.toMatchObject({ message: 'Request failed with status code 400' });
+    await client.loginClientCredentialsGrant('client', 'secret');
+  });
 });

@@ -27,6 +27,8 @@ export class Control {
     this.routes = {
       'GET /stats': () => ok(this.stats()),
       'GET /calls': ({ query }) => ok({ total: simulator.calls.total, unknownRoutes: simulator.calls.unknownRoutes, calls: simulator.calls.list(query.get('operation') ?? undefined, count(query, 'limit', 10_000)) }),
+      'GET /token-calls': () => ok({ total: simulator.authorization.calls.length, calls: simulator.authorization.calls }),
+      'POST /revoke-grants': () => this.switchAccess(() => simulator.authorization.revokeGrants()),
       'GET /records': ({ query }) => ok(this.records(query)),
       'GET /journal': ({ query }) => this.journal(query),
       'GET /faults': () => ok({ faults: simulator.faults.list(simulator.clock.now()) }),

@@ -9,6 +9,15 @@ interface Remembered {
   readonly tokenEpoch: number;
   readonly isRevoked: boolean;
   readonly clockAheadMs: number;
+  /** What people granted, by id. */
+  readonly grants: Readonly<Record<string, GrantState>>;
+}
+
+export interface GrantState {
+  /** Counts the refresh tokens; only the newest is good. */
+  readonly generation: number;
+  readonly isRevoked: boolean;
+  readonly usedAtMs: number;
 }
 
 export class LastingState {
@@ -18,8 +27,8 @@ export class LastingState {
   constructor(dataDir: string) {
     this.file = join(dataDir, 'state.json');
     this.remembered = existsSync(this.file)
-      ? (JSON.parse(readFileSync(this.file, 'utf8')) as Remembered)
-      : { tokenKey: randomBytes(32).toString('hex'), tokenEpoch: 1, isRevoked: false, clockAheadMs: 0 };
+      ? { grants: {}, ...(JSON.parse(readFileSync(this.file, 'utf8')) as Omit<Remembered, 'grants'>) }
+      : { tokenKey: randomBytes(32).toString('hex'), tokenEpoch: 1, isRevoked: false, clockAheadMs: 0, grants: {} };
     this.save();
   }
 

@@ -1,3 +1,4 @@
+import type { AuthorizationServer } from './authorization-server.js';
 import type { Call, Reply } from './call.js';
 import type { SimulatorClock } from './clock.js';
 import type { EffectKind, StoredRecord } from './journal-entry.js';
@@ -60,6 +61,7 @@ export interface World {
   readonly store: RecordStore;
   readonly clock: SimulatorClock;
   readonly tokens: Tokens;
+  readonly authorization: AuthorizationServer;
   readonly settings: Settings;
   /** Applies the effect and puts it into the journal; the answer waits for the file. */
   commit(call: Call, effect: Effect): void;

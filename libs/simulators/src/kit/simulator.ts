@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AuthorizationServer } from './authorization-server.js';
 import { Call, Refusal } from './call.js';
 import type { Reply } from './call.js';
 import { CallLog, unknownRoute } from './call-log.js';
@@ -52,6 +53,7 @@ export class Simulator implements World {
   readonly clock: SimulatorClock;
   readonly tokens: Tokens;
   readonly state: LastingState;
+  readonly authorization: AuthorizationServer;
   readonly faults = new Faults();
   readonly calls = new CallLog();
   readonly limiter: Limiter;
@@ -65,6 +67,7 @@ export class Simulator implements World {
   constructor(parts: SimulatorParts) {
     ({ provider: this.provider, store: this.store, clock: this.clock, tokens: this.tokens } = parts);
     ({ state: this.state, settings: this.settings, journal: this.journal, keptCalls: this.keptCalls } = parts);
+    this.authorization = new AuthorizationServer(this.state, this.tokens, this.clock, () => this.settings);
     this.limiter = new Limiter(this.provider.limits, this.settings.limits);
     this.effects = new EffectLog(this.provider, this.store, this.journal, parts.lastSeq);
     for (const route of this.provider.routes) this.router.add(route.method, route.path, route);

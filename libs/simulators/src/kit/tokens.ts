@@ -6,11 +6,18 @@ export interface ClientCredentials {
   readonly clientSecret: string;
 }
 
+interface Claims {
+  readonly epoch: number;
+  readonly expiresAtMs: number;
+  /** What a person granted; undefined: the client's own. */
+  readonly grant: string | undefined;
+}
+
 const remembered = 10_000;
 
 /** Issues and checks access tokens. They carry their own proof, so a restart does not end them; `expireAll` and `revoke` do. */
 export class Tokens {
-  private readonly checked = new Map<string, { readonly epoch: number; readonly expiresAtMs: number }>();
+  private readonly checked = new Map<string, Claims>();
   issued = 0;
 
   constructor(
@@ -25,15 +32,23 @@ export class Tokens {
     return this.accepted === undefined || (this.accepted.clientId === clientId && this.accepted.clientSecret === clientSecret);
   }
 
-  issue(atMs: number, lifeMs: number): string {
+  knowsClient(clientId: string): boolean {
+    return clientId !== '' && (this.accepted === undefined || this.accepted.clientId === clientId);
+  }
+
+  issue(atMs: number, lifeMs: number, grant = ''): string {
     this.issued += 1;
-    const claims = `${this.state.now.tokenEpoch}.${atMs + lifeMs}.${randomBytes(9).toString('base64url')}`;
+    const claims = `${this.state.now.tokenEpoch}.${atMs + lifeMs}.${randomBytes(9).toString('base64url')}.${grant}`;
     return `${this.prefix}${Buffer.from(`${claims}.${this.sign(claims)}`).toString('base64url')}`;
   }
 
   isValid(token: string, atMs: number): boolean {
     const claims = this.checked.get(token) ?? this.check(token);
-    return claims !== undefined && !this.state.now.isRevoked && claims.epoch === this.state.now.tokenEpoch && atMs < claims.expiresAtMs;
+    return claims !== undefined && !this.state.now.isRevoked && claims.epoch === this.state.now.tokenEpoch && atMs < claims.expiresAtMs && (claims.grant === undefined || this.state.now.grants[claims.grant]?.isRevoked === false);
+  }
+
+  grantOf(token: string): string | undefined {
+    return (this.checked.get(token) ?? this.check(token))?.grant;
   }
 
   expireAll(): void {
@@ -52,17 +67,17 @@ export class Tokens {
     return this.state.now.isRevoked;
   }
 
-  private check(token: string): { readonly epoch: number; readonly expiresAtMs: number } | undefined {
+  private check(token: string): Claims | undefined {
     if (!token.startsWith(this.prefix)) return undefined;
-    const [epoch, expiresAtMs, random, signature] = Buffer.from(token.slice(this.prefix.length), 'base64url').toString().split('.');
-    if (signature === undefined || !isEqual(signature, this.sign(`${epoch}.${expiresAtMs}.${random}`))) return undefined;
-    const claims = { epoch: Number(epoch), expiresAtMs: Number(expiresAtMs) };
+    const [epoch, expiresAtMs, random, grant = '', signature] = Buffer.from(token.slice(this.prefix.length), 'base64url').toString().split('.');
+    if (signature === undefined || !isEqual(signature, this.sign(`${epoch}.${expiresAtMs}.${random}.${grant}`))) return undefined;
+    const claims = { epoch: Number(epoch), expiresAtMs: Number(expiresAtMs), grant: grant === '' ? undefined : grant };
     if (this.checked.size >= remembered) this.checked.clear();
     this.checked.set(token, claims);
     return claims;
   }
 
-  private sign(claims: string): string {
+  sign(claims: string): string {
     return createHmac('sha256', this.state.now.tokenKey).update(claims).digest('base64url');
   }
 }

@@ -1,4 +1,4 @@
-import { Connection } from 'jsforce';
+import { Connection, OAuth2 } from 'jsforce';
 import { Simulation } from '../testing/simulation.js';
 
 /** The client Salesforce maintains, with only the login address changed. */
@@ -84,5 +84,22 @@ describe('jsforce against the Salesforce simulator', () => {
     await connection.create('Task', { Legacy_Id__c: 'twice' });
     await connection.create('Task', { Legacy_Id__c: 'twice' });
     await expect(connection.upsert('Task', { Legacy_Id__c: 'twice', Subject: 'x' }, 'Legacy_Id__c')).rejects.toMatchObject({ errorCode: 'MULTIPLE_CHOICES' });
+  });
+
+  it('signs a person in with PKCE, refreshes, and gives the grant back', async () => {
+    const redirectUri = 'https://trunkline.example/oauth/callback/salesforce';
+    const oauth2 = new OAuth2({ loginUrl: salesforce.url, clientId: 'client', clientSecret: 'secret', redirectUri, useVerifier: true });
+    const sent = await fetch(oauth2.getAuthorizationUrl({ scope: 'api refresh_token', state: 'here' }), { redirect: 'manual' });
+    const back = new URL(sent.headers.get('location') ?? '');
+    expect([back.origin + back.pathname, back.searchParams.get('state')]).toEqual([redirectUri, 'here']);
+    const code = back.searchParams.get('code') ?? '';
+    const granted = await oauth2.requestToken(code);
+    expect(granted).toMatchObject({ instance_url: salesforce.url, refresh_token: expect.any(String) as unknown });
+    await expect(new Connection({ version: '68.0', instanceUrl: granted.instance_url, accessToken: granted.access_token }).limits()).resolves.toBeDefined();
+    const refreshToken = granted.refresh_token ?? '';
+    expect(await oauth2.refreshToken(refreshToken)).not.toHaveProperty('refresh_token');
+    await oauth2.revokeToken(refreshToken);
+    await expect(oauth2.refreshToken(refreshToken)).rejects.toMatchObject({ name: 'invalid_grant' });
+    await expect(new Connection({ version: '68.0', instanceUrl: granted.instance_url, accessToken: granted.access_token }).limits()).rejects.toMatchObject({ errorCode: 'INVALID_SESSION_ID' });
   });
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { textOf } from '../kit/call.js';
+import { signInOptions } from '../kit/authorization-server.js';
 import type { LimitRule } from '../kit/limits.js';
 import type { ProviderDefinition } from '../kit/provider.js';
 import { authRoutes } from './auth.js';
@@ -35,6 +36,9 @@ export const salesforce: ProviderDefinition = {
   title: 'Salesforce',
   limits: { rules: [perDay] },
   options: {
+    ...signInOptions,
+    /** What the token answer says instead of the address it was asked at. */
+    instanceUrl: null,
     /** The organisation's session time-out: two hours. */
     sessionSeconds: 7_200,
     /** Query pages come shorter than asked for. */

@@ -16,7 +16,7 @@ export async function tenantTables(owner: Client): Promise<readonly TenantTable[
   return rows;
 }
 
-/** Tables with an organisation that are not shut: row-level security off or not forced, a policy missing, or one that is not for exactly our roles: besides the two, `app_custody` sees the wrapped data keys, to wrap them anew. */
+/** Tables with an organisation that are not shut: row-level security off or not forced, a policy missing, or one that is not for exactly our roles: besides the two, `app_custody` sees the wrapped data keys, to wrap them anew, and `app_keeper` which grants are due to be used. */
 export async function unforcedTables(owner: Client, tenantFree: readonly string[]): Promise<readonly string[]> {
   const { rows } = await owner.query<{ table: string }>(
     `select c.relname as table
@@ -26,7 +26,7 @@ export async function unforcedTables(owner: Client, tenantFree: readonly string[
        and c.relname <> all ($1)
        and not (c.relispartition and not exists (select from information_schema.role_table_grants g where g.table_schema = n.nspname and g.table_name = c.relname and g.grantee in ('PUBLIC', 'app_tenant', 'app_system', 'app_log')))
        and not (c.relrowsecurity and c.relforcerowsecurity and (
-         select coalesce(array_agg(r.rolname::text || ':' || p.polcmd::text order by r.rolname), '{}') = case c.relname when 'data_keys' then array['app_custody:*', 'app_system:*', 'app_tenant:*'] else array['app_system:*', 'app_tenant:*'] end
+         select coalesce(array_agg(r.rolname::text || ':' || p.polcmd::text order by r.rolname), '{}') = case c.relname when 'data_keys' then array['app_custody:*', 'app_system:*', 'app_tenant:*'] when 'grants' then array['app_keeper:r', 'app_system:*', 'app_tenant:*'] else array['app_system:*', 'app_tenant:*'] end
          from pg_policy p cross join lateral unnest(p.polroles) as role_oid left join pg_roles r on r.oid = role_oid where p.polrelid = c.oid))
      order by 1`,
     [tenantFree],
