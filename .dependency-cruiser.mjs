@@ -20,6 +20,9 @@ const spec = '\\.spec\\.ts$';
 /** Code that only specs run. */
 const forTests = `${spec}|/src/testing/|^test/(?!architecture/fixtures)`;
 
+/** Runs on the operator's machine for the operator, without tenants' data in its hands: the command line, the local database and broker, the simulators, the broker that specs kill. */
+const forOperators = '(?:^|/)apps/trunkline/|(?:^|/)libs/(?:local-services|simulators)/|/event-log/src/drivers/kafka/broker-under-test\\.ts$';
+
 const layerRules = floors.map((names, floor) => ({
   name: `layer-${names[0]}`,
   comment: `${names.join(', ')} may import ${floor === 0 ? 'no lib' : floors.slice(0, floor).flat().join(', ')} only.`,
@@ -110,6 +113,27 @@ export default {
       severity: 'error',
       from: { path: lib(['worker', 'connectors', 'ledger']), pathNot: forTests },
       to: { path: 'node_modules/undici/|^(?:node:)?https?$' },
+    },
+    {
+      name: 'no-code-node',
+      comment: 'Nothing a tenant sends is ever run: there is no step of code, no sandbox to get out of, no process to start. Only what runs on the operator\'s machine for the operator starts processes.',
+      severity: 'error',
+      from: { path: '(?:^|/)(?:apps|libs)/', pathNot: `${forOperators}|${forTests}` },
+      to: { path: '^(?:node:)?(?:vm|child_process|worker_threads|cluster|repl|inspector(?:/promises)?|wasi|sea)$|node_modules/(?:vm2|isolated-vm|quickjs-emscripten|jsonata|execa)/' },
+    },
+    {
+      name: 'no-file-system',
+      comment: 'No path leads from tenants\' data to a file. Three places open one, by names that nobody sends: the API page\'s own assets, the master keys\' file, a failpoint\'s mark on standard error.',
+      severity: 'error',
+      from: { path: '(?:^|/)(?:apps|libs)/', pathNot: `${forOperators}|/gateway/src/documents/documents\\.controller\\.ts$|/vault/src/master-keys\\.ts$|/failpoints/src/failpoint\\.ts$|${forTests}` },
+      to: { path: '^(?:node:)?fs(?:/promises)?$' },
+    },
+    {
+      name: 'no-http2',
+      comment: 'HTTP/1.1 alone, and no WebSocket: what is not spoken cannot be sent a bad frame.',
+      severity: 'error',
+      from: { path: '(?:^|/)(?:apps|libs)/', pathNot: forTests },
+      to: { path: '^(?:node:)?http2$|node_modules/(?:ws|http2-wrapper|@fastify/websocket|@nestjs/websockets)/' },
     },
     {
       name: 'no-development-packages',

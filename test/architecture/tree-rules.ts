@@ -73,6 +73,37 @@ export const treeRules: readonly TreeRule[] = [
     find: linesMatching(/\b(?:issue|ticket|PR|pull request)s? ?#\d+|\bJIRA-\d+|\b(?:TODO|FIXME)\b/i),
   },
   {
+    name: 'no-text-as-code',
+    says: 'text that would be run, or loaded by a name made at run time; there is no code node (docs/advisories.md)',
+    find: inProduct(linesMatching(/\bgetBuiltinModule\b|\bprocess\.binding\b|\bimport\((?!\s*['"])|(?<![\w.'"])Function\(|\.constructor\(|\brequire\((?!\s*['"])|\.compileFunction\(|\bWebAssembly\b/)),
+  },
+  {
+    name: 'no-other-role',
+    says: 'a change of role or owner’s rights inside a session; a pooled connection is one role from its start (docs/advisories.md)',
+    // Three functions make and drop whole hours or days of a table, with the owner's rights and no text of anybody's.
+    find: (file) => inProduct(linesMatching(/^(?!\s*(?:\/?\*|\/\/)).*(?:\bset\s+(?:local\s+|session\s+)?(?:role\s+(?!=)|session\s+authorization)|\bset_config\('role'|\bsecurity\s+definer\b)/i))(file).filter((line) => !/\bfunction (?:keep_attempt_partitions|event_log\.ensure_hours|event_log\.drop_hours)\(/i.test(file.lines[line - 1] ?? '')),
+  },
+  {
+    name: 'no-web-socket',
+    says: 'a socket that stays open to a provider; every call is one request and one bounded answer (docs/advisories.md)',
+    find: inProduct(linesMatching(/\bnew (?:WebSocket|EventSource|WebSocketStream)\b/)),
+  },
+  {
+    name: 'no-redirect',
+    says: 'a redirect that is followed; credentials would travel to a host nobody checked (docs/advisories.md)',
+    find: inProduct(linesMatching(/\binterceptors\.redirect\b|\bmaxRedirections\b|\bRedirectHandler\b|\bredirect:\s*['"]follow['"]/)),
+  },
+  {
+    name: 'no-open-policy',
+    says: 'the address policy of tests; customers’ addresses lead to the public internet or to what the operator named (docs/advisories.md)',
+    find: (file) => (/(?:^|\/)libs\/outbound\/src\//.test(file.path) ? [] : inProduct(linesMatching(/\ballowEverywhere\b/))(file)),
+  },
+  {
+    name: 'no-middleware',
+    says: 'middleware bound to a route, which an address written otherwise passes by; use a guard (docs/advisories.md)',
+    find: inProduct(linesMatching(/\bMiddlewareConsumer\b|\bNestMiddleware\b|\.forRoutes\(/)),
+  },
+  {
     name: 'exact-versions',
     says: 'a version range; pin it exactly',
     find: (file) => (basename(file.path) === 'package.json' ? linesMatching(/"(?:[\^~]|[<>]=?|\*)[^"]*"\s*,?\s*$/)(file).filter((line) => /^\s*"[@\w./-]+":/.test(file.lines[line - 1] ?? '') && !/"(?:workspaces|files|node|npm)"/.test(file.lines[line - 1] ?? '')) : []),
@@ -121,6 +152,11 @@ function linesMatching(pattern: RegExp): TreeRule['find'] {
 
 function inSource(find: TreeRule['find']): TreeRule['find'] {
   return (file) => (isSource(file.path) ? find(file) : []);
+}
+
+/** What tenants' data passes through: not the command line, nor what starts the local database, broker and simulators. */
+function inProduct(find: TreeRule['find']): TreeRule['find'] {
+  return (file) => (isSource(file.path) && !/(?:^|\/)apps\/trunkline\/|(?:^|\/)libs\/(?:local-services|simulators)\/|\.spec\.ts$|\/src\/testing\//.test(file.path) ? find(file) : []);
 }
 
 function inSpecs(find: TreeRule['find']): TreeRule['find'] {
