@@ -1,4 +1,4 @@
-/** Calls of one integration within the provider's declared windows and what its answers say is left. Pure: time comes in. */
+/** Calls of one integration within the provider's declared windows and what its answers say is left. Pure: time comes in, from a clock that is never set. */
 export interface BudgetWindow {
   readonly name: string;
   readonly calls: number;
@@ -7,12 +7,22 @@ export interface BudgetWindow {
 
 export interface StoredWindow {
   readonly name: string;
-  readonly startsAtMs: number;
   readonly used: number;
   readonly storedAtMs: number;
 }
 
-export type Reservation = { readonly kind: 'granted'; readonly atMs: number } | { readonly kind: 'denied'; readonly untilMs: number; readonly because: string };
+/** What of a window is to be stored now. */
+export type WindowToStore = Pick<StoredWindow, 'name' | 'used'> & Pick<BudgetWindow, 'windowMs'>;
+
+/** Calls promised to one command for a moment. What makes them count is `start`; the promise only keeps others from what is foreseen. */
+export interface Grant {
+  readonly atMs: number;
+  readonly cost: number;
+  /** Promised and not begun. */
+  left: number;
+}
+
+export type Reservation = { readonly kind: 'granted'; readonly grant: Grant } | { readonly kind: 'denied'; readonly untilMs: number; readonly because: string };
 
 const slices = 60;
 
@@ -26,7 +36,7 @@ export class Budget {
     this.windows = windows.filter(({ calls }) => Number.isFinite(calls)).map((window) => new SlidingWindow(window));
   }
 
-  /** Takes `cost` calls at the earliest time, if that is no more than `maxWaitMs` away. Times granted never go back, so waiting commands keep their order. */
+  /** Promises `cost` calls for the earliest time, if that is no more than `maxWaitMs` away. Times granted never go back, so waiting commands keep their order. */
   reserve(cost: number, nowMs: number, maxWaitMs: number): Reservation {
     for (const window of this.windows) window.forget(nowMs);
     let atMs = Math.max(nowMs, this.closedUntilMs, this.lastGrantMs);
@@ -34,7 +44,7 @@ export class Budget {
     for (let isSettled = false; !isSettled; ) {
       isSettled = true;
       for (const window of this.windows) {
-        const freeAtMs = window.freeAt(cost, atMs);
+        const freeAtMs = window.freeAt(cost, atMs, nowMs);
         if (freeAtMs <= atMs) continue;
         atMs = freeAtMs;
         because = `budget.${window.name}`;
@@ -42,24 +52,44 @@ export class Budget {
       }
     }
     if (atMs - nowMs > maxWaitMs) return { kind: 'denied', untilMs: atMs, because };
-    for (const window of this.windows) window.count(cost, atMs);
+    for (const window of this.windows) window.promise(cost, atMs);
     this.lastGrantMs = atMs;
-    return { kind: 'granted', atMs };
+    return { kind: 'granted', grant: { atMs, cost, left: cost } };
   }
 
   /**
-   * A call that was granted at `grantedAtMs` is over. It reached the provider some time in between, so from here on it counts as made now:
-   * counted by the grant alone, calls held up on their way would meet those of the next window there.
+   * A call is about to be written. It counts from now on, whenever it was granted for, and only if every window that ends now has room for it: what was granted long ago
+   * (a frozen process, a token that was long in coming), and calls that nobody foresaw (a refused token, a further page), meet the same limit at the provider as all others.
    */
-  ended(cost: number, grantedAtMs: number, nowMs: number): void {
-    for (const window of this.windows) window.move(cost, grantedAtMs, nowMs);
+  start(grant: Grant, nowMs: number): boolean {
+    if (this.closedUntilMs > nowMs) return false;
+    if (this.windows.some((window) => window.made(nowMs) >= Math.max(window.calls, grant.cost))) return false;
+    const wasPromised = grant.left > 0;
+    if (wasPromised) grant.left -= 1;
+    for (const window of this.windows) {
+      if (wasPromised) window.takeBack(1, grant.atMs);
+      window.begin();
+    }
+    return true;
+  }
+
+  /** It reached the provider some time between its start and now: counted by either alone, calls held up on their way would meet those of the next window there. */
+  ended(nowMs: number): void {
+    for (const window of this.windows) window.end(nowMs);
+  }
+
+  /** Of what was promised, `calls` will not be made. */
+  giveBack(grant: Grant, calls = grant.left): void {
+    const left = Math.min(calls, grant.left);
+    grant.left -= left;
+    for (const window of this.windows) window.takeBack(left, grant.atMs);
   }
 
   /** The provider says how much is left: what others used of the same limit counts here too, until the provider's own window ends. */
   note(remaining: number, resetMs: number, nowMs: number): void {
     for (const window of this.windows) {
       if (resetMs > window.windowMs) continue;
-      const unseen = window.calls - window.used(nowMs) - remaining;
+      const unseen = window.calls - window.used(nowMs, nowMs) - remaining;
       if (unseen > 0) window.count(unseen, nowMs + resetMs - window.windowMs);
     }
     if (remaining <= 0) this.closeUntil(nowMs + resetMs, 'budget.provider');
@@ -72,13 +102,13 @@ export class Budget {
     this.closedBecause = because;
   }
 
-  toStore(nowMs: number): readonly StoredWindow[] {
-    return this.windows.map((window) => ({ name: window.name, startsAtMs: nowMs - window.windowMs, used: window.used(nowMs), storedAtMs: nowMs }));
+  toStore(nowMs: number): readonly WindowToStore[] {
+    return this.windows.map((window) => ({ name: window.name, windowMs: window.windowMs, used: window.used(nowMs, nowMs) }));
   }
 
   /** Knows nothing that matters any more. */
   isUnused(nowMs: number): boolean {
-    return this.closedUntilMs <= nowMs && this.windows.every((window) => window.used(nowMs) === 0);
+    return this.closedUntilMs <= nowMs && this.windows.every((window) => window.used(nowMs, nowMs) === 0);
   }
 
   /** What an earlier owner used counts as used when it was stored; of the time since then everything it could have used (delivery §5), unless that owner was this process. */
@@ -90,7 +120,7 @@ export class Budget {
       if (sinceMs < window.windowMs) window.count(before.used, before.storedAtMs);
       if (isOwn) continue;
       const unseen = Math.min(window.calls, Math.ceil((window.calls * Math.min(sinceMs, window.windowMs)) / window.windowMs));
-      const room = Math.max(0, window.calls - window.used(nowMs));
+      const room = Math.max(0, window.calls - window.used(nowMs, nowMs));
       window.spread(Math.min(unseen, room), nowMs - Math.min(sinceMs, window.windowMs), nowMs);
     }
   }
@@ -102,8 +132,12 @@ class SlidingWindow {
   readonly calls: number;
   readonly windowMs: number;
   private readonly sliceMs: number;
-  /** Slice number → calls. */
+  /** Slice number → calls that have ended, by the time of their end. */
   private readonly counts = new Map<number, number>();
+  /** Slice number → calls promised for then. */
+  private readonly promised = new Map<number, number>();
+  /** Written and not ended. */
+  private open = 0;
 
   constructor({ name, calls, windowMs }: BudgetWindow) {
     this.name = name;
@@ -112,17 +146,23 @@ class SlidingWindow {
     this.sliceMs = windowMs / slices;
   }
 
-  used(atMs: number): number {
-    let used = 0;
-    for (const [slice, count] of this.counts) if (this.leavesAt(slice) > atMs) used += count;
-    return used;
+  /** Everything that counts at that time, promises too; calls on their way as if they ended now. */
+  used(atMs: number, nowMs: number): number {
+    const open = this.leavesAt(this.sliceOf(nowMs)) > atMs ? this.open : 0;
+    return open + this.staying(this.counts, atMs) + this.staying(this.promised, atMs);
+  }
+
+  /** Calls written in the window that ends now, as far as the provider may have seen them in it. */
+  made(nowMs: number): number {
+    return this.open + this.staying(this.counts, nowMs);
   }
 
   /** When `cost` more calls fit; a cost above the limit itself fits once the window is empty. */
-  freeAt(cost: number, fromMs: number): number {
-    let excess = this.used(fromMs) + Math.min(cost, this.calls) - this.calls;
+  freeAt(cost: number, fromMs: number, nowMs: number): number {
+    let excess = this.used(fromMs, nowMs) + Math.min(cost, this.calls) - this.calls;
     if (excess <= 0) return fromMs;
-    for (const [slice, count] of [...this.counts].sort(([left], [right]) => left - right)) {
+    const leaving = [...this.counts, ...this.promised, [this.sliceOf(nowMs), this.open] as const].sort(([left], [right]) => left - right);
+    for (const [slice, count] of leaving) {
       if (this.leavesAt(slice) <= fromMs) continue;
       excess -= count;
       if (excess <= 0) return this.leavesAt(slice);
@@ -130,20 +170,25 @@ class SlidingWindow {
     return fromMs;
   }
 
-  count(calls: number, atMs: number): void {
-    if (calls <= 0) return;
-    const slice = Math.floor(atMs / this.sliceMs);
-    this.counts.set(slice, (this.counts.get(slice) ?? 0) + calls);
+  promise(calls: number, atMs: number): void {
+    add(this.promised, this.sliceOf(atMs), calls);
   }
 
-  /** A count that has left meanwhile comes back. */
-  move(calls: number, fromMs: number, toMs: number): void {
-    const [from, to] = [Math.floor(fromMs / this.sliceMs), Math.floor(toMs / this.sliceMs)];
-    if (to <= from) return;
-    const left = (this.counts.get(from) ?? 0) - calls;
-    if (left > 0) this.counts.set(from, left);
-    else this.counts.delete(from);
-    this.count(calls, toMs);
+  takeBack(calls: number, atMs: number): void {
+    add(this.promised, this.sliceOf(atMs), -calls);
+  }
+
+  begin(): void {
+    this.open += 1;
+  }
+
+  end(nowMs: number): void {
+    this.open -= 1;
+    this.count(1, nowMs);
+  }
+
+  count(calls: number, atMs: number): void {
+    if (calls > 0) add(this.counts, this.sliceOf(atMs), calls);
   }
 
   /** Evenly over a stretch of time. */
@@ -155,12 +200,28 @@ class SlidingWindow {
     }
   }
 
-  /** By the real time only: a look at a later time must not forget what still counts now. */
+  /** By the real time only: a look at a later time must not forget what still counts now. A promise is kept as long as somebody may come back to it. */
   forget(nowMs: number): void {
     for (const slice of this.counts.keys()) if (this.leavesAt(slice) <= nowMs) this.counts.delete(slice);
+  }
+
+  private staying(counts: ReadonlyMap<number, number>, atMs: number): number {
+    let sum = 0;
+    for (const [slice, count] of counts) if (this.leavesAt(slice) > atMs) sum += count;
+    return sum;
+  }
+
+  private sliceOf(atMs: number): number {
+    return Math.floor(atMs / this.sliceMs);
   }
 
   private leavesAt(slice: number): number {
     return (slice + 1) * this.sliceMs + this.windowMs;
   }
+}
+
+function add(counts: Map<number, number>, slice: number, calls: number): void {
+  const sum = (counts.get(slice) ?? 0) + calls;
+  if (sum > 0) counts.set(slice, sum);
+  else counts.delete(slice);
 }

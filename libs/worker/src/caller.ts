@@ -5,10 +5,11 @@ import type { Deadline } from '@trunkline/outbound';
 import type { Breakers } from './breakers.js';
 import type { Budgets } from './budgets.js';
 import type { Integration } from './integrations.js';
+import type { Permit } from './permit.js';
 import type { WorkerMetrics } from './ports.js';
 
-/** Permission to call now, or why not. A permission has to be used or given back. */
-export type Admission = { readonly kind: 'admitted'; readonly waitMs: number; readonly release: () => void } | { readonly kind: 'refused'; readonly untilMs: number; readonly code: string; readonly message: string; readonly gate: 'throttled' | 'provider-down' };
+/** Permission to call, or why not. A permit has to be ended, used or not. */
+export type Admission = { readonly kind: 'admitted'; readonly permit: Permit } | { readonly kind: 'refused'; readonly untilMs: number; readonly code: string; readonly message: string; readonly gate: 'throttled' | 'provider-down' };
 
 export interface CallerParts {
   readonly budgets: Budgets;
@@ -17,6 +18,17 @@ export interface CallerParts {
   readonly maxWaitMs: number;
   readonly metrics: WorkerMetrics | undefined;
 }
+
+export interface WriteCall {
+  readonly command: Command;
+  readonly action: Action;
+  readonly repeat: RepeatMethod;
+  readonly deadline: Deadline;
+  readonly permit: Permit;
+  readonly mayWrite: () => string | null;
+}
+
+const usedUp = 'the limit of calls is used up';
 
 /** Calls providers within budget, places and breaker. */
 export class Caller {
@@ -29,30 +41,26 @@ export class Caller {
     const release = await budgets.place(integration, maxWaitMs);
     if (release === null) return this.refuse(integration, nowMs() + 1_000, 'budget.concurrent', 'as many calls as allowed are running', 'throttled');
     try {
-      const reservation = await budgets.reserve(integration, calls, maxWaitMs);
-      if (reservation.kind === 'granted') {
-        const end = (): void => {
-          release();
-          budgets.ended(integration, calls, reservation.atMs);
-        };
-        return { kind: 'admitted', waitMs: Math.max(0, reservation.atMs - nowMs()), release: end };
-      }
+      const permission = await budgets.reserve(integration, calls, maxWaitMs, release, () => this.parts.metrics?.providerThrottled(integration.provider.id, 'late'));
+      if (permission.kind === 'granted') return { kind: 'admitted', permit: permission.permit };
       release();
-      return this.refuse(integration, reservation.untilMs, reservation.because, 'the limit of calls is used up', 'throttled');
+      return this.refuse(integration, permission.untilMs, permission.because, usedUp, 'throttled');
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  async write(integration: Integration, command: Command, action: Action, repeat: RepeatMethod, deadline: Deadline, mayWrite: () => string | null): Promise<Called<StepOutcome>> {
+  async write(integration: Integration, { command, action, repeat, deadline, permit, mayWrite }: WriteCall): Promise<Called<StepOutcome>> {
     const { breakers, budgets, nowMs, metrics } = this.parts;
     const guarded = await breakers.run(integration.id, integration.provider.id, async () => {
-      const called = await integration.connection.write({ action, input: command.input, reference: command.effectKey, repeat, deadline, mayWrite });
+      const called = await integration.connection.write({ action, input: command.input, reference: command.effectKey, repeat, deadline, mayWrite, meter: permit.meter });
       return { value: called, isDown: isDown(called.call, called.answer) };
     });
     if (guarded.kind === 'open') return { answer: { kind: 'throttled', untilMs: guarded.untilMs, code: 'breaker.open', message: 'most recent calls to the provider failed', gate: 'provider-down' }, call: null };
     const { answer, call } = guarded.value;
+    const fullUntilMs = this.fullUntilMs(permit, answer);
+    if (fullUntilMs !== null) return { answer: { kind: 'throttled', untilMs: fullUntilMs, code: 'budget.late', message: usedUp }, call: null };
     if (answer.kind === 'throttled') {
       budgets.closeUntil(integration, answer.untilMs, answer.code);
       metrics?.providerThrottled(integration.provider.id, 'provider');
@@ -62,17 +70,24 @@ export class Caller {
     return { answer: { ...answer, untilMs: Math.max(answer.untilMs, nowMs()) }, call };
   }
 
-  async search(integration: Integration, command: Command, action: Action, deadline: Deadline): Promise<Called<Finding>> {
+  async search(integration: Integration, { command, action, deadline, permit }: Omit<WriteCall, 'repeat' | 'mayWrite'>): Promise<Called<Finding>> {
     const { breakers, budgets, metrics } = this.parts;
     const guarded = await breakers.run(integration.id, integration.provider.id, async () => {
-      const called = await integration.connection.search({ action, input: command.input, reference: command.effectKey, deadline });
+      const called = await integration.connection.search({ action, input: command.input, reference: command.effectKey, deadline, meter: permit.meter });
       return { value: called, isDown: isDown(called.call, called.answer) };
     });
     if (guarded.kind === 'open') return { answer: { kind: 'failed', class: 'throttled', code: 'breaker.open', message: 'most recent calls to the provider failed', untilMs: guarded.untilMs }, call: null };
     const { answer, call } = guarded.value;
+    const fullUntilMs = this.fullUntilMs(permit, answer);
+    if (fullUntilMs !== null) return { answer: { kind: 'failed', class: 'throttled', code: 'budget.late', message: usedUp, untilMs: fullUntilMs }, call: null };
     if (answer.kind === 'failed' && answer.untilMs !== undefined) budgets.closeUntil(integration, answer.untilMs, answer.code);
     if (call !== null) metrics?.providerCall(integration.provider.id, `${command.action}.search`, answer.kind, call.durationMs);
     return guarded.value;
+  }
+
+  /** When the command may come again whose call was kept back because there was no room for it: it waits like any other, and no attempt is used (P6). */
+  private fullUntilMs({ fullUntilMs }: Permit, answer: StepOutcome | Finding): number | null {
+    return fullUntilMs !== null && 'code' in answer && answer.code === 'http.withheld' ? this.parts.budgets.onDatabaseClock(fullUntilMs) : null;
   }
 
   private refuse(integration: Integration, untilMs: number, code: string, message: string, gate: 'throttled' | 'provider-down'): Admission {

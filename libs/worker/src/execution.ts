@@ -8,6 +8,7 @@ import { callsOfWrite, type Caller } from './caller.js';
 import { HeartbeatStale } from './errors.js';
 import type { Integration, Integrations } from './integrations.js';
 import type { Claim, Intents } from './intents.js';
+import type { Permit } from './permit.js';
 
 export interface ExecutionParts {
   readonly providers: ReadonlyMap<string, Provider>;
@@ -25,7 +26,7 @@ export interface ExecutionParts {
 export type Executed = Answered<StepOutcome> | null;
 
 /** What is decided before anything is written down: a call, or an answer in its place. */
-type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly release: () => void } | { readonly kind: 'answer'; readonly outcome: StepOutcome };
+type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly permit: Permit } | { readonly kind: 'answer'; readonly outcome: StepOutcome };
 
 /** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told when the deadline began and whether an intent stands for the call. */
 export class Execution {
@@ -45,24 +46,24 @@ export class Execution {
     try {
       claim = keepsIntent ? await this.parts.intents.claim(command, decision.kind === 'call' ? 'open' : 'void') : null;
     } catch (error) {
-      if (decision.kind === 'call') decision.release();
+      if (decision.kind === 'call') decision.permit.end();
       throw error;
     }
     if (claim?.kind === 'found') {
-      if (decision.kind === 'call') decision.release();
+      if (decision.kind === 'call') decision.permit.end();
       return answerToFound(claim, repeat);
     }
     if (decision.kind === 'answer') return { answer: decision.outcome, call: null };
     try {
       onCall(decision.deadline, keepsIntent);
       if (claim !== null) failpoint('worker.afterIntent');
-      const called = await this.parts.caller.write(decision.integration, command, decision.action, repeat, decision.deadline, this.mayWrite);
+      const called = await this.parts.caller.write(decision.integration, { command, action: decision.action, repeat, deadline: decision.deadline, permit: decision.permit, mayWrite: this.mayWrite });
       failpoint('worker.afterHttp');
       this.noteRefusal(decision.integration, called.answer);
       const expiresAtMs = claim?.expiresAtMs ?? null;
       return called.answer.kind === 'unknown' && expiresAtMs !== null ? { ...called, answer: { ...called.answer, expiresAtMs } } : called;
     } finally {
-      decision.release();
+      decision.permit.end();
     }
   }
 
@@ -85,14 +86,15 @@ export class Execution {
     if (found.kind === 'locked') return answer({ kind: 'auth', code: found.code, message: found.message });
     const admission = await this.parts.caller.admit(found.integration, callsOfWrite(action));
     if (admission.kind === 'refused') return answer({ kind: 'throttled', untilMs: admission.untilMs, code: admission.code, message: admission.message, gate: admission.gate });
-    if (admission.waitMs > 0) await pause(admission.waitMs);
+    const { permit } = admission;
+    if (permit.waitMs > 0) await pause(permit.waitMs);
     // §6.3: begun before the last look at `startBefore`, and before the intent: a freeze between the two cannot let a call outlive startBefore + deadline.
     const deadline = startDeadline(command.deadlineMs, this.parts.clock);
     if (this.isPast(command)) {
-      admission.release();
+      permit.end();
       return answer({ kind: 'expired' });
     }
-    return { kind: 'call', integration: found.integration, action, deadline, release: admission.release };
+    return { kind: 'call', integration: found.integration, action, deadline, permit };
   }
 
   private isPast(command: Command): boolean {

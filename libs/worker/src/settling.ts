@@ -29,14 +29,15 @@ export class Settling {
     const { integration } = found;
     const admission = await caller.admit(integration, callsOfSearch(action));
     if (admission.kind === 'refused') return failed('throttled', admission.code, admission.message, admission.untilMs);
+    const { permit } = admission;
     try {
-      if (admission.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, admission.waitMs));
-      const called = await caller.search(integration, command, action, startDeadline(command.deadlineMs, clock));
+      if (permit.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, permit.waitMs));
+      const called = await caller.search(integration, { command, action, deadline: startDeadline(command.deadlineMs, clock), permit });
       failpoint('settle.afterSearch');
       if (called.answer.kind === 'failed' && called.answer.class === 'auth') integrations.forget(integration.organisationId, integration.id);
       return called;
     } finally {
-      admission.release();
+      permit.end();
     }
   }
 }

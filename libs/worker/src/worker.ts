@@ -69,7 +69,7 @@ class FamilyWorker implements Worker {
     this.heartbeat = new HeartbeatWatch();
     this.results = new Results(eventLog, logger);
     this.handovers = new Handovers(databases, this.id);
-    this.budgets = new Budgets(databases, this.id, nowMs, logger);
+    this.budgets = new Budgets(databases, this.id, nowMs, () => clock.monotonicMs(), logger);
     this.breakers = new Breakers(this.tuning.breaker, nowMs, metrics);
     this.outbound = options.outbound ?? createOutbound();
     const providers = new Map(options.providers.map((provider) => [provider.id, provider]));
