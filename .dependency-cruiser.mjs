@@ -11,7 +11,7 @@ const floors = [
   ['vault', 'outbound', 'local-services', 'failpoints'],
   ['event-log', 'connectors', 'simulators'],
   ['storage', 'telemetry'],
-  ['identity', 'service', 'custody', 'audit'],
+  ['identity', 'service', 'custody', 'audit', 'grants'],
   ['ledger', 'worker'],
 ];
 

@@ -22,6 +22,7 @@ export const failpoints = {
   'sweeper.beforeForget': 'swept steps are committed; their dispatch still stands',
   'worker.afterIntent': 'the intent is committed; no byte has been sent',
   'worker.afterToken': 'the provider has issued an access token; nobody has used it',
+  'oauth.afterRefreshBeforeStore': 'the provider has refreshed a grant, and may have ended the old refresh token; the new one is not stored',
   'worker.beforeHttp': 'the write is about to leave',
   'worker.afterHttp': 'the provider has answered the write; no result is produced',
   'worker.beforeResult': 'results are about to be appended',

@@ -1,0 +1,26 @@
+import { SignInAtProvider } from '@trunkline/connectors';
+import { startDeadline } from '@trunkline/outbound';
+import { type Databases, inTenant, placeOfGrant } from '@trunkline/storage';
+import type { Vault } from '@trunkline/vault';
+import { GrantMissing } from './errors.js';
+import type { ConnectedParts } from './sign-ins.js';
+import { type GrantTokens, textIn } from './tokens.js';
+
+const endpointMs = 10_000;
+
+/** Forgets the tokens first, then gives the grant back to the provider. False: the provider has no way to, or was not reached; there it stands until somebody ends it. */
+export async function disconnect(databases: Pick<Databases, 'tenant'>, vault: Pick<Vault, 'open'>, integration: ConnectedParts): Promise<{ readonly isRevokedThere: boolean }> {
+  const { organisationId, integrationId } = integration;
+  const sealed = await inTenant(databases, organisationId, async (client) => {
+    const { rows } = await client.query<{ tokens: Buffer | null }>('select tokens from grants where organisation_id = $1 and integration_id = $2 for update', [organisationId, integrationId]);
+    if (rows[0] === undefined) throw GrantMissing.because(integrationId);
+    await client.query(`update grants set state = 'disconnected', reason = 'disconnected', tokens = null, version = version + 1, refreshing_by = null, refreshing_until = null where organisation_id = $1 and integration_id = $2`, [organisationId, integrationId]);
+    // Its work is held, not sent under other credentials: the setting stays.
+    await client.query('update integrations set version = version + 1, updated_at = clock_timestamp() where organisation_id = $1 and id = $2', [organisationId, integrationId]);
+    return rows[0].tokens;
+  });
+  if (sealed === null) return { isRevokedThere: false };
+  const tokens = JSON.parse((await vault.open(sealed, placeOfGrant(organisationId, integrationId))).toString('utf8')) as GrantTokens;
+  const token = textIn(tokens, 'refresh_token') ?? textIn(tokens, 'access_token');
+  return { isRevokedThere: token !== null && (await new SignInAtProvider(integration).revoke(token, startDeadline(endpointMs))) };
+}

@@ -1,0 +1,12 @@
+export type { GrantState } from './grant-rows.js';
+export type { GrantTuning, StoredGrantParts } from './stored-grant.js';
+export { StoredGrant, usualGrantTuning } from './stored-grant.js';
+export type { ConnectedParts, SignIn, SignInWishes } from './sign-ins.js';
+export { SignIns } from './sign-ins.js';
+export { disconnect } from './disconnect.js';
+export type { GrantView } from './grant-views.js';
+export { grantsOf } from './grant-views.js';
+export type { DueGrant } from './keep-alive.js';
+export { grantsDue } from './keep-alive.js';
+export type { GrantTokens } from './tokens.js';
+export { GrantMissing, InstanceForeign, NobodySignsIn, SignInOfAnother, SignInRefused, SignInStale, SignInUnanswered, SignInUnknown } from './errors.js';

@@ -1,0 +1,17 @@
+import type { Databases } from '@trunkline/storage';
+
+export interface DueGrant {
+  readonly organisationId: string;
+  readonly integrationId: string;
+}
+
+const atOnce = 100;
+
+/** Grants of all organisations that nobody has used for as long as their provider's definition allows. */
+export async function grantsDue({ keeper }: Pick<Databases, 'keeper'>, providers: readonly string[]): Promise<readonly DueGrant[]> {
+  const { rows } = await keeper.query<DueGrant>(
+    `select organisation_id as "organisationId", integration_id as "integrationId" from grants where state = 'connected' and keep_alive_at <= clock_timestamp() and provider = any($1) order by keep_alive_at limit ${atOnce}`,
+    [providers],
+  );
+  return rows;
+}
