@@ -1,4 +1,5 @@
-import { Connection, TokenCache, type Provider, type Send } from '@trunkline/connectors';
+import { Connection, signInOf, TokenCache, type Provider, type Send } from '@trunkline/connectors';
+import { type GrantTuning, StoredGrant } from '@trunkline/grants';
 import { inOrganisations, type Databases, isDatabaseAway, placeOfCredentials } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { CredentialsUnreadable } from './errors.js';
@@ -11,6 +12,8 @@ export interface Integration {
   readonly provider: Provider;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly connection: Connection;
+  /** Where a person signed in at the provider. */
+  readonly grant?: StoredGrant | null;
 }
 
 export type Found = { readonly kind: 'found'; readonly integration: Integration } | { readonly kind: 'gone' } | { readonly kind: 'locked'; readonly code: string; readonly message: string };
@@ -40,6 +43,7 @@ export interface IntegrationsParts {
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
   readonly lifeMs: number;
+  readonly grantTuning: Partial<GrantTuning>;
 }
 
 /** Settings and decrypted credentials, in memory only; read again when old, or after the provider refused them. */
@@ -108,15 +112,20 @@ export class Integrations {
     }
     // Tokens of older credentials are of no use any more.
     this.parts.tokens.forget(`${organisationId}/${id}/`);
+    const { databases, vault, nowMs } = this.parts;
+    const send = this.parts.send(provider, id);
+    const isGranted = signInOf(provider, row.settings) === 'authorization_code';
+    const grant = isGranted ? new StoredGrant({ databases, vault, organisationId, integrationId: id, provider, settings: row.settings, credentials, send, nowMs, tuning: this.parts.grantTuning }) : null;
     const connection = new Connection({
       provider,
       id: `${organisationId}/${id}/${row.version}`,
       settings: row.settings,
       credentials,
       tokens: this.parts.tokens,
-      send: this.parts.send(provider, id),
-      nowMs: this.parts.nowMs,
+      ...(grant && { granted: grant }),
+      send,
+      nowMs,
     });
-    return { kind: 'found', integration: { organisationId, id, provider, settings: row.settings, connection } };
+    return { kind: 'found', integration: { organisationId, id, provider, settings: row.settings, connection, grant } };
   }
 }

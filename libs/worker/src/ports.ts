@@ -1,6 +1,7 @@
 import type { Databases } from '@trunkline/storage';
 import type { Clock, Outbound } from '@trunkline/outbound';
 import type { EventLog } from '@trunkline/event-log';
+import type { GrantTuning } from '@trunkline/grants';
 import type { Provider } from '@trunkline/connectors';
 import type { Vault } from '@trunkline/vault';
 
@@ -36,6 +37,10 @@ export interface WorkerTuning {
   readonly budgetWaitMs: number;
   /** How late a changed setting or credential may be noticed: `config.changes` does not reach the workers, whose group would give each hint to one of them only. */
   readonly configLifeMs: number;
+  /** Tokens that people granted. */
+  readonly grants: Partial<GrantTuning>;
+  /** How often grants are looked for that nobody has used for too long. */
+  readonly keepAliveMs: number;
   readonly breaker: BreakerTuning;
 }
 
@@ -50,5 +55,7 @@ export const usualTuning: WorkerTuning = {
   handOverMs: 2_000,
   budgetWaitMs: 2_000,
   configLifeMs: 5_000,
+  grants: {},
+  keepAliveMs: 10 * 60_000,
   breaker: { errorPercentage: 50, volume: 10, windowMs: 10_000, openMs: 10_000 },
 };

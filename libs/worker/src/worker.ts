@@ -14,6 +14,7 @@ import { Handovers } from './handovers.js';
 import { HeartbeatWatch } from './heartbeat.js';
 import { Integrations } from './integrations.js';
 import { Intents } from './intents.js';
+import { KeepAlive } from './keep-alive.js';
 import { usualTuning, type WorkerOptions, type WorkerTuning } from './ports.js';
 import { Results } from './results.js';
 import { Settling } from './settling.js';
@@ -55,6 +56,7 @@ class FamilyWorker implements Worker {
   private readonly integrations: Integrations;
   private readonly execution: Execution;
   private readonly settling: Settling;
+  private readonly keepAlive: KeepAlive;
   private readonly outbound;
   private readonly running = new Set<Promise<void>>();
 
@@ -73,7 +75,8 @@ class FamilyWorker implements Worker {
     this.breakers = new Breakers(this.tuning.breaker, nowMs, metrics);
     this.outbound = options.outbound ?? createOutbound();
     const providers = new Map(options.providers.map((provider) => [provider.id, provider]));
-    this.integrations = new Integrations({ databases, vault, providers: options.providers, tokens: new TokenCache(() => clock.monotonicMs()), send: (provider, integrationId) => this.sendFor(provider, integrationId), nowMs, monotonicMs: () => clock.monotonicMs(), lifeMs: this.tuning.configLifeMs });
+    this.integrations = new Integrations({ databases, vault, providers: options.providers, tokens: new TokenCache(() => clock.monotonicMs()), send: (provider, integrationId) => this.sendFor(provider, integrationId), nowMs, monotonicMs: () => clock.monotonicMs(), lifeMs: this.tuning.configLifeMs, grantTuning: this.tuning.grants });
+    this.keepAlive = new KeepAlive({ databases, integrations: this.integrations, providers: [...providers.keys()], everyMs: this.tuning.keepAliveMs, logger });
     const caller = new Caller({ budgets: this.budgets, breakers: this.breakers, nowMs, maxWaitMs: this.tuning.budgetWaitMs, metrics });
     this.execution = new Execution({ providers, integrations: this.integrations, intents: new Intents(databases, this.id), caller, nowMs, clock, heartbeatProblem: () => this.heartbeat.problem(), budgetWaitMs: this.tuning.budgetWaitMs });
     this.settling = new Settling({ providers, integrations: this.integrations, caller, clock });
@@ -93,6 +96,7 @@ class FamilyWorker implements Worker {
   async start(): Promise<void> {
     await this.now.start();
     this.budgets.start();
+    this.keepAlive.start();
   }
 
   attach(consumption: Pick<Consumption, 'lastHeartbeatMs' | 'sessionTimeoutMs'>): void {
@@ -176,6 +180,7 @@ class FamilyWorker implements Worker {
     clearTimeout(timer);
     await this.results.stop(Math.max(0, endMs - performance.now()));
     this.now.stop();
+    this.keepAlive.stop();
     this.breakers.stop();
     await this.budgets.stop().catch((error: unknown) => this.options.logger?.warn({ err: error }, 'Used budgets could not be stored at the end'));
     if (this.options.outbound === undefined) await this.outbound.close();
