@@ -37,6 +37,8 @@ describe('a mapping table', () => {
     ['no rule', { a: 'event.id' }, 'mapping.syntax'],
     ['a path from nowhere', { a: { path: 'env.SECRET' } }, 'path.unknown_root'],
     ['a path that cannot be read', { a: { path: 'event..id' } }, 'path.syntax'],
+    ['a name with an escape that JSON does not have', { a: { path: 'event["\\x63onstructor"]' } }, 'path.syntax'],
+    ['a name with a line break in it', { a: { path: 'event["a\nb"]' } }, 'path.syntax'],
     ['all steps at once', { a: { path: 'steps' } }, 'expression.step_by_name'],
   ])('refuses %s', (_what, table, code) => {
     expect(codeOf(() => compileMapping(table))).toBe(code);

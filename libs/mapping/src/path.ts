@@ -3,7 +3,8 @@ import { MappingError } from './problem.js';
 /** `event.data.tags[0]` as `['event', 'data', 'tags', '0']`. */
 export type Path = readonly string[];
 
-const segment = /\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d{1,6})\]|\[("(?:[^"\\]|\\.)*")\]/y;
+/** A quoted name is a JSON string: nothing but its escapes, and no control character. */
+const segment = /\.?([A-Za-z_][A-Za-z0-9_]*)|\[(\d{1,6})\]|\[("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")\]/y;
 
 /** Reads a plain path; `["odd name"]` and `[0]` are allowed after the root. Throws `path.syntax` or `path.unknown_root`. */
 export function parsePath(source: string, roots: readonly string[]): Path {
