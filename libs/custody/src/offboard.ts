@@ -5,7 +5,7 @@ import type { CustodyDatabases } from './rewrap.js';
 /** Everything that holds rows of an organisation, what refers before what is referred to; `chain_versions` and `audit_entries`, which no role may delete from, go with the organisation. The catalogue test knows when a table is missing here. */
 export const tablesOfOrganisation = [
   'due_work', 'attempts', 'run_events', 'dead_letters', 'intents', 'handovers', 'subject_holders', 'subject_turns', 'gates', 'budget_windows', 'runs',
-  'integrations', 'invitations', 'memberships', 'api_key_index', 'api_keys', 'organisation_plans', 'data_keys',
+  'sign_ins', 'grants', 'integrations', 'invitations', 'memberships', 'api_key_index', 'api_keys', 'organisation_plans', 'data_keys',
 ] as const;
 
 export interface OffboardingReport {
@@ -52,6 +52,8 @@ async function shut(databases: CustodyDatabases, organisationId: string): Promis
     if (row === undefined) throw OrganisationUnknown.because(organisationId);
     await client.query('update data_keys set wrapped = null, destroyed_at = now() where organisation_id = $1 and wrapped is not null', [organisationId]);
     await client.query('update integrations set credentials = null, paused = true, version = version + 1, updated_at = now() where organisation_id = $1 and (credentials is not null or not paused)', [organisationId]);
+    await client.query(`update grants set state = 'disconnected', reason = 'disconnected', tokens = null, version = version + 1 where organisation_id = $1 and tokens is not null`, [organisationId]);
+    await client.query('delete from sign_ins where organisation_id = $1', [organisationId]);
     await client.query('delete from api_key_index where organisation_id = $1', [organisationId]);
     return row.at.toISOString();
   });
