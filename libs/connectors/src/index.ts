@@ -1,6 +1,6 @@
 export type { Action, FormField, InputField, Limit, LimitHeaders, Provider, Repeat, Search } from './kit/index.js';
 export { factsOf } from './kit/action-facts.js';
-export { callsOf, remainingIn } from './kit/limit.js';
+export { limitsOf, remainingIn } from './kit/limit.js';
 export type { CheckAnswer, Called, ConnectionParts, GrantedTokens, WriteRequest } from './kit/connection.js';
 export { Connection } from './kit/connection.js';
 export type { Send } from './kit/authorise.js';

@@ -1,4 +1,4 @@
-import { callsOf, type Provider } from '@trunkline/connectors';
+import { limitsOf as limitsIn, type Provider } from '@trunkline/connectors';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import { Budget, type StoredWindow } from './budget.js';
 import { IdleEntries } from './idle-entries.js';
@@ -169,7 +169,7 @@ function limitsTextOf(integration: Integration): string {
 }
 
 function limitsOf({ provider, settings }: { readonly provider: Provider; readonly settings: Readonly<Record<string, unknown>> }): { readonly windows: readonly { readonly name: string; readonly calls: number; readonly windowMs: number }[]; readonly places: number } {
-  const windows = provider.limits.flatMap((limit) => (limit.kind === 'window' ? [{ name: limit.name, calls: callsOf(limit, settings), windowMs: limit.windowMs }] : [])).filter(({ calls }) => Number.isFinite(calls));
-  const places = provider.limits.filter(({ kind }) => kind === 'concurrent').map((limit) => callsOf(limit, settings));
-  return { windows, places: Math.min(128, ...places) };
+  const limits = limitsIn(provider.limits, settings);
+  const windows = limits.flatMap((limit) => (limit.kind === 'window' ? [{ name: limit.name, calls: limit.calls, windowMs: limit.windowMs }] : []));
+  return { windows, places: Math.min(128, ...limits.filter(({ kind }) => kind === 'concurrent').map(({ calls }) => calls)) };
 }

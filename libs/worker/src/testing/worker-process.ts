@@ -1,12 +1,8 @@
-import type { Limit } from '@trunkline/connectors';
 import { fixture } from '@trunkline/connectors/testing';
 import { createEventLog, createPostgresDriver } from '@trunkline/event-log';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { openDatabases, openVault } from '@trunkline/storage';
 import { createWorker } from '../worker.js';
-
-/** Short enough to be frozen away; without a limit until an integration's setting gives it one. */
-const shortWindow: Limit = { kind: 'window', name: 'per_second', calls: Number.POSITIVE_INFINITY, windowMs: 1_000, source: 'this process' };
 
 /** A worker of the fixture family as a process of its own, to be killed or frozen. Ready once it has written a line. */
 async function main(): Promise<void> {
@@ -14,7 +10,7 @@ async function main(): Promise<void> {
   const databases = openDatabases(DATABASE_URL);
   const eventLog = createEventLog(createPostgresDriver({ pool: databases.log, listenConnectionString: DATABASE_URL, sessionTimeoutMs: 6_000, heartbeatMs: 500 }));
   const worker = createWorker({
-    family: 'fixture', providers: [{ ...fixture, limits: [...fixture.limits, shortWindow] }], databases, eventLog, workerId: WORKER_ID, outbound: createOutbound({ policy: allowEverywhere }),
+    family: 'fixture', providers: [fixture], databases, eventLog, workerId: WORKER_ID, outbound: createOutbound({ policy: allowEverywhere }),
     vault: openVault(databases, { keys: [{ id: 'test', key: Buffer.from(MASTER_KEY, 'base64') }], current: 'test' }),
     // What is killed here must come back by redelivery, not by its hand-over.
     tuning: { handOverMs: 60_000 },
