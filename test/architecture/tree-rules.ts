@@ -84,6 +84,11 @@ export const treeRules: readonly TreeRule[] = [
     find: (file) => inProduct(linesMatching(/^(?!\s*(?:\/?\*|\/\/)).*(?:\bset\s+(?:local\s+|session\s+)?(?:role\s+(?!=)|session\s+authorization)|\bset_config\('role'|\bsecurity\s+definer\b)/i))(file).filter((line) => !/\bfunction (?:keep_attempt_partitions|event_log\.ensure_hours|event_log\.drop_hours)\(/i.test(file.lines[line - 1] ?? '')),
   },
   {
+    name: 'no-session-setting',
+    says: 'an organisation set for a session; it would still be set for the connection’s next user (docs/advisories.md)',
+    find: inProduct(linesMatching(/\bset\s+(?!local\b)(?:session\s+)?app\.org_ids?\b|\bset_config\('app\.[^)]*,\s*false\s*\)/i)),
+  },
+  {
     name: 'no-web-socket',
     says: 'a socket that stays open to a provider; every call is one request and one bounded answer (docs/advisories.md)',
     find: inProduct(linesMatching(/\bnew (?:WebSocket|EventSource|WebSocketStream)\b/)),

@@ -2,16 +2,21 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { AuditTrail } from '@trunkline/audit';
 import { type ActionCatalogue, actionCatalogue } from '@trunkline/connectors';
 import type { EventLog } from '@trunkline/event-log';
+import type { Outbound } from '@trunkline/outbound';
 import type { Databases } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { AuditController, auditTrail } from './audit/audit.controller.js';
 import { checkExpressions } from './control/chains/check-expressions.js';
 import { ChainsController } from './control/chains/chains.controller.js';
 import { ChainsService } from './control/chains/chains.service.js';
+import { Connecting } from './control/connecting/connecting.js';
+import { ConnectingController } from './control/connecting/connecting.controller.js';
+import { OAuthCallbackController } from './control/connecting/oauth-callback.controller.js';
 import type { ControlPlane } from './control/control-plane.js';
 import { DeadLettersController } from './control/dead-letters/dead-letters.controller.js';
 import { EventTypesController } from './control/event-types/event-types.controller.js';
 import type { CheckConnection } from './control/integrations/check-connection.js';
+import { IntegrationViews } from './control/integrations/integration-views.js';
 import { IntegrationsController } from './control/integrations/integrations.controller.js';
 import { IntegrationsService } from './control/integrations/integrations.service.js';
 import type { LedgerVerbs } from '@trunkline/ledger';
@@ -43,6 +48,7 @@ export interface GatewayWiring {
   readonly audit: Pick<AuditTrail, 'list' | 'newest'>;
   readonly verbs: LedgerVerbs;
   readonly checkConnection: CheckConnection;
+  readonly outbound: Pick<Outbound, 'request'>;
   readonly consumerGroups: readonly string[];
   readonly answerWithinMs: number;
   readonly backlog: Pick<OldBacklog, 'holds'>;
@@ -56,10 +62,12 @@ export class GatewayModule {
   static over(wiring: GatewayWiring): DynamicModule {
     const { databases, eventLog, access, plane, vault, verbs, catalogue = actionCatalogue } = wiring;
     const types = new EventTypes(databases);
+    const integrations = new IntegrationsService(plane, vault, catalogue, wiring.checkConnection);
+    const connecting = new Connecting({ databases, vault, outbound: wiring.outbound, integrations });
     const limits = new RequestLimits(access.limiter, access.strangerRequestsPerMinute);
     return {
       module: GatewayModule,
-      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, OpenIdController, EntryController, AuditController, DocumentsController],
+      controllers: [EventsController, EventTypesController, RunsController, DeadLettersController, ChainsController, IntegrationsController, ConnectingController, OAuthCallbackController, TopicsController, OrganisationController, PeopleController, KeysController, SessionController, OpenIdController, EntryController, AuditController, DocumentsController],
       providers: [
         ...accessProviders(access, limits),
         OpenApi,
@@ -71,7 +79,9 @@ export class GatewayModule {
         { provide: EventTypes, useValue: types },
         { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.backlog, wiring.answerWithinMs) },
         { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },
-        { provide: IntegrationsService, useValue: new IntegrationsService(plane, vault, catalogue, wiring.checkConnection) },
+        { provide: IntegrationsService, useValue: integrations },
+        { provide: IntegrationViews, useValue: new IntegrationViews({ integrations, catalogue, grantsOf: (organisationId) => connecting.grantsOf(organisationId) }) },
+        { provide: Connecting, useValue: connecting },
       ],
     };
   }

@@ -90,10 +90,27 @@ function parseControlBody(request: FastifyRequest, body: Buffer): unknown {
   if (nestingOf(body) > eventLimits.nesting) throw BodyNotJson.because(`the JSON is nested deeper than ${eventLimits.nesting} levels`);
   const text = body.toString('utf8');
   try {
-    return inheritedIn.test(text) ? JSON.parse(text, refuseInherited) : JSON.parse(text);
+    const parsed: unknown = inheritedIn.test(text) ? JSON.parse(text, refuseInherited) : JSON.parse(text);
+    refuseWide(parsed);
+    return parsed;
   } catch (error) {
     if (RequestInvalid.matches(error)) throw error;
     throw BodyNotJson.from(error, 'the body is not JSON');
+  }
+}
+
+/** Fields and items in all of a control-plane body. Checking one against its description takes time that grows with their square: 60,000 unknown fields, 0.9 MB, took four seconds (measured 2026-11-21). */
+const mostMembers = 10_000;
+
+function refuseWide(body: unknown): void {
+  const waiting = [body];
+  for (let members = 0; waiting.length > 0; ) {
+    const value = waiting.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    const inner = Object.values(value);
+    members += inner.length;
+    if (members > mostMembers) throw RequestInvalid.because(`the body has more than ${mostMembers} fields and items`);
+    for (const each of inner) waiting.push(each);
   }
 }
 

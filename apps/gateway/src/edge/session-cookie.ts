@@ -22,6 +22,11 @@ export class SiteAddress {
     return URL.canParse(origin) && new URL(origin).host === request.headers.host?.toLowerCase();
   }
 
+  /** False: only the request itself says where it came to. */
+  isCertain(request: FastifyRequest): boolean {
+    return this.origin !== null || !this.isSecure(request);
+  }
+
   /** As seen by a browser. */
   originFor(request: FastifyRequest): string {
     return this.origin ?? `${this.isSecure(request) ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`;

@@ -60,6 +60,11 @@ export const accessMatrix: Readonly<Record<string, MatrixRow>> = {
   'POST /api/integrations/{id}/pause': { roles: operators, scope: 'integrations:hold', own: 200, foreign: 404, body: {}, path: ({ integration }) => `/api/integrations/${integration}/pause` },
   'POST /api/integrations/{id}/resume': { roles: operators, scope: 'integrations:hold', own: 200, foreign: 404, body: {}, path: async (tenant, world) => `/api/integrations/${await world.newIntegration(tenant)}/resume` },
 
+  'POST /api/integrations/{id}/connect': { roles: administrators, scope: 'integrations:connect', own: 200, foreign: 404, body: {}, path: ({ integration }) => `/api/integrations/${integration}/connect` },
+  'POST /api/integrations/{id}/connect/confirm': { roles: administrators, scope: 'integrations:connect', own: 400, foreign: 404, body: { code: 'WRNG-CODE-0000' }, path: ({ integration }) => `/api/integrations/${integration}/connect/confirm` },
+  'POST /api/integrations/{id}/disconnect': { roles: administrators, scope: 'integrations:connect', own: 409, foreign: 404, body: {}, path: ({ integration }) => `/api/integrations/${integration}/disconnect` },
+  'GET /oauth/callback/{provider}': { roles: open, scope: null, own: 400, foreign: null, path: () => '/oauth/callback/salesforce' },
+
   'GET /api/topics': { roles: administrators, scope: 'topics:read', own: 200, foreign: null },
   'GET /api/organisation': { roles: everybody, scope: 'organisation:read', own: 200, foreign: null },
 

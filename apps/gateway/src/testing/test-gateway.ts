@@ -74,7 +74,7 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, access, plane, vault, audit, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound), consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
+    { databases: database.databases, eventLog, access, plane, vault, audit, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound, database.databases, vault), outbound, consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');

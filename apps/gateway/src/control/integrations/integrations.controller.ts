@@ -13,7 +13,7 @@ import type { LedgerVerbs } from '@trunkline/ledger';
 import { ledgerVerbs } from '../tokens.js';
 import { checkedId } from '../uuid.js';
 import { ProviderUnknown } from './errors.js';
-import { integrationView } from './integration-view.js';
+import { IntegrationViews } from './integration-views.js';
 import { IntegrationBody, NewIntegrationBody } from './integrations.dto.js';
 import { IntegrationsService } from './integrations.service.js';
 
@@ -25,6 +25,7 @@ export class IntegrationsController {
   constructor(
     @Inject(IntegrationsService) private readonly integrations: IntegrationsService,
     @Inject(ledgerVerbs) private readonly verbs: LedgerVerbs,
+    @Inject(IntegrationViews) private readonly views: IntegrationViews,
   ) {}
 
   @Get('templates')
@@ -47,8 +48,8 @@ export class IntegrationsController {
   @Needs('integrations:read')
   @ApiOperation({ summary: "The organisation's integrations; credentials are masked" })
   async list(@Req() request: FastifyRequest, @Param('org_id') organisation: string): Promise<unknown> {
-    const integrations = await this.integrations.list(ownOrganisation(request, organisation));
-    return { integrations: integrations.map((integration) => this.view(integration)) };
+    const own = ownOrganisation(request, organisation);
+    return { integrations: await this.views.ofAll(own, await this.integrations.list(own)) };
   }
 
   @Post('org/:org_id')
@@ -58,7 +59,7 @@ export class IntegrationsController {
   @ApiHeader({ name: 'idempotency-key', required: false, description: 'A repeat under the same key answers with the integration the first one made.' })
   async create(@Req() request: FastifyRequest, @Param('org_id') organisation: string, @Body() body: NewIntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('idempotency-key') key?: string): Promise<unknown> {
     const integration = await this.integrations.create(ownOrganisation(request, organisation), body, checkedIdempotencyKey(key), holderOf(request).plan);
-    rememberChange(request, { before: null, after: this.view(integration) });
+    rememberChange(request, { before: null, after: await this.views.of(integration) });
     reply.header('location', `/api/integrations/${integration.id}`);
     return this.tagged(reply, integration);
   }
@@ -85,9 +86,9 @@ export class IntegrationsController {
   async update(@Req() request: FastifyRequest, @Param('id') id: string, @Body() body: IntegrationBody, @Res({ passthrough: true }) reply: FastifyReply, @Headers('if-match') ifMatch?: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
     // What If-Match names is what this reads, or the update is refused.
-    const before = this.view(await this.integrations.read(organisationId, checkedId(id, 'integration')));
+    const before = await this.views.read(organisationId, checkedId(id, 'integration'));
     const after = await this.integrations.update(organisationId, checkedId(id, 'integration'), body, ifMatch);
-    rememberChange(request, { before, after: this.view(after) });
+    rememberChange(request, { before, after: await this.views.of(after) });
     return this.tagged(reply, after);
   }
 
@@ -97,7 +98,7 @@ export class IntegrationsController {
   @ApiOperation({ summary: 'Delete an integration that no chain uses any more' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
     const { organisationId } = holderOf(request);
-    const before = this.view(await this.integrations.read(organisationId, checkedId(id, 'integration')));
+    const before = await this.views.read(organisationId, checkedId(id, 'integration'));
     await this.integrations.remove(organisationId, checkedId(id, 'integration'));
     rememberChange(request, { before, after: null });
   }
@@ -118,7 +119,7 @@ export class IntegrationsController {
   async pause(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
     await this.verbs.pause(organisationId, checkedId(id, 'integration'));
-    return this.view(await this.integrations.read(organisationId, id.toLowerCase()));
+    return this.views.read(organisationId, id.toLowerCase());
   }
 
   @Post(':id/resume')
@@ -128,16 +129,12 @@ export class IntegrationsController {
   async resume(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
     await this.verbs.resume(organisationId, checkedId(id, 'integration'));
-    return this.view(await this.integrations.read(organisationId, id.toLowerCase()));
+    return this.views.read(organisationId, id.toLowerCase());
   }
 
-  private tagged(reply: FastifyReply, integration: Integration): Record<string, unknown> {
+  private tagged(reply: FastifyReply, integration: Integration): Promise<Record<string, unknown>> {
     reply.header('etag', entityTag(integration.version));
-    return this.view(integration);
-  }
-
-  private view(integration: Integration): Record<string, unknown> {
-    return integrationView(integration, this.integrations.templateOf(integration.provider));
+    return this.views.of(integration);
   }
 }
 

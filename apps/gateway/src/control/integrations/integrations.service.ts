@@ -86,9 +86,9 @@ export class IntegrationsService {
 
   async test(organisationId: string, id: string): Promise<CheckAnswer> {
     const integration = await this.read(organisationId, id);
-    const credentials = await this.opened(integration);
+    const credentials = await this.credentialsOf(integration);
     if (credentials === null && this.templateOf(integration.provider)?.credentials.some((field) => field.required) === true) throw IntegrationNotConnected.because(`testing ${integration.name}`);
-    return this.checkConnection({ provider: integration.provider, settings: integration.settings, credentials: credentials ?? {} });
+    return this.checkConnection({ organisationId, integrationId: id, provider: integration.provider, settings: integration.settings, credentials: credentials ?? {} });
   }
 
   private refuseInvalid(provider: string, settings: Values, credentials: Values | undefined): void {
@@ -103,11 +103,12 @@ export class IntegrationsService {
 
   private async unmasked(before: Integration, given: Values): Promise<Values> {
     if (!Object.values(given).includes(mask)) return given;
-    const old = (await this.opened(before)) ?? {};
+    const old = (await this.credentialsOf(before)) ?? {};
     return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value === mask ? old[name] : value]));
   }
 
-  private async opened(integration: Integration): Promise<Values | null> {
+  /** Null: none were entered yet. */
+  async credentialsOf(integration: Integration): Promise<Values | null> {
     if (integration.credentials === null) return null;
     return JSON.parse((await this.vault.open(integration.credentials, placeOfCredentials(integration.organisationId, integration.id))).toString('utf8')) as Values;
   }
