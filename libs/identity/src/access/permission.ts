@@ -18,6 +18,7 @@ export const permissions = {
   'dead-letters:redrive': { kind: 'execute', allows: 'send dead letters again' },
   'integrations:read': { kind: 'read', allows: 'see integrations, never their credentials' },
   'integrations:write': { kind: 'configure', allows: 'create, change and delete integrations' },
+  'integrations:connect': { kind: 'configure', allows: 'connect an integration by signing in at its provider, and disconnect it' },
   'integrations:test': { kind: 'execute', allows: 'call a provider to test a connection' },
   'integrations:hold': { kind: 'execute', allows: 'pause and resume an integration' },
   'integrations:process-queue': { kind: 'execute', allows: 'make waiting work due now' },

@@ -1,5 +1,5 @@
 import { type Provider, providers as registered } from '@trunkline/connectors';
-import { type ConnectedParts, disconnect, grantsOf, type GrantView, InstanceForeign, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
+import { type ConnectedParts, disconnect, grantsOf, type GrantView, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
 import { type Actor, actorName } from '@trunkline/identity';
 import { type Outbound, startDeadline } from '@trunkline/outbound';
 import type { Databases, Integration } from '@trunkline/storage';
@@ -85,7 +85,6 @@ export class Connecting {
   /** Asked without a credential; what answers does not matter, where it stands does. */
   private async isReachable(address: URL): Promise<boolean> {
     const exchange = await this.parts.outbound.request({ method: 'HEAD', url: address, headers: {}, body: null, deadline: startDeadline(reachableWithinMs) });
-    if (exchange.kind === 'failed' && exchange.reason === 'unreachable') throw InstanceForeign.because('there is nobody at the address');
     return exchange.kind === 'answered' || exchange.reason !== 'address-refused';
   }
 
