@@ -75,9 +75,9 @@ export class GrantRows {
     return rows.length === 1;
   }
 
-  /** The refresh has ended without tokens; nobody tries again for a moment. */
-  async rest(holder: string, restMs: number): Promise<void> {
-    await this.query(`update grants set refreshing_by = null, refreshing_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000), unfinished = 0 where ${one} and refreshing_by = $3`, [holder, restMs]);
+  /** The refresh has ended without tokens; nobody tries again for a moment. `isLost`: there may have been some, and nobody has them. */
+  async rest(holder: string, restMs: number, isLost: boolean): Promise<void> {
+    await this.query(`update grants set refreshing_by = null, refreshing_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000), unfinished = $5 where ${one} and refreshing_by = $3`, [holder, restMs, isLost ? 1 : 0]);
   }
 
   /** Nothing but a person can help. False: the grant is another by now, or somebody else is at it. */

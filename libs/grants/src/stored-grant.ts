@@ -78,7 +78,7 @@ export class StoredGrant implements GrantedTokens {
   /** Null: something newer is stored, or somebody else is at it. */
   private async refresh(row: GrantRow, claim: Claim): Promise<TokenAnswer | null> {
     const before = await this.open(row).catch(async (error: unknown) => {
-      await this.rows.rest(claim.holder, this.tuning.restMs);
+      await this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
       throw error;
     });
     const refreshToken = textIn(before, 'refresh_token');
@@ -96,9 +96,9 @@ export class StoredGrant implements GrantedTokens {
     return stored === null || stored.version !== row.version + 1 || stored.state !== 'connected' ? null : this.tokenOf(stored, true);
   }
 
-  private async failed(row: GrantRow, claim: Claim, { failure, isGrantDead }: Extract<GrantAnswer, { kind: 'none' }>): Promise<TokenAnswer | null> {
+  private async failed(row: GrantRow, claim: Claim, { failure, isGrantDead, mayHaveActed }: Extract<GrantAnswer, { kind: 'none' }>): Promise<TokenAnswer | null> {
     if (!isGrantDead) {
-      await this.rows.rest(claim.holder, failure.class === 'throttled' ? failure.waitMs : this.tuning.restMs);
+      await this.rows.rest(claim.holder, failure.class === 'throttled' ? failure.waitMs : this.tuning.restMs, mayHaveActed || claim.unfinished > 0);
       return none(failure);
     }
     // Whoever was at it before this process may have used the token up, and be about to store what came of it.
@@ -174,7 +174,7 @@ function isOld(row: GrantRow): boolean {
 
 const reasons: Readonly<Record<string, string>> = {
   grant_ended: 'the provider says that the grant has ended; somebody has to sign in again',
-  refresh_lost: 'the provider has replaced the refresh token, and its answer was lost with the process that asked; somebody has to sign in again',
+  refresh_lost: 'the provider has replaced the refresh token, and its answer was lost on the way here; somebody has to sign in again',
   refresh_unfinished: 'two processes ended while they refreshed the token; somebody has to sign in again',
   no_refresh_token: 'the provider gave no refresh token; somebody has to sign in again, with the scope that gives one',
   disconnected: 'the integration was disconnected',
