@@ -50,6 +50,17 @@ describe('fault proxy', () => {
     again.destroy();
   });
 
+  it('answers one matching request itself, and the ones around it are answered by the target', async () => {
+    const socket = await connected(proxy.port);
+    const happened = proxy.answerNext((request) => request.toString() === 'two', () => Buffer.from('not today'));
+    await expect(ask(socket, 'one')).resolves.toBe('answer to one');
+    await expect(ask(socket, 'two')).resolves.toBe('not today');
+    await happened;
+    await expect(ask(socket, 'two')).resolves.toBe('answer to two');
+    expect(handled).toEqual(['one', 'two']);
+    socket.destroy();
+  });
+
   it('loses one matching request before the target has it', async () => {
     const socket = await connected(proxy.port);
     const happened = proxy.failNextResponse('lose', (request) => request.toString() === 'two');

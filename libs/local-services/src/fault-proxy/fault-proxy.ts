@@ -18,7 +18,9 @@ export interface FaultProxyOptions {
 export interface FaultProxy {
   readonly port: number;
   /** The next matching request, or its response, suffers the fault. Resolves when that has happened. */
-  failNextResponse(kind: FaultKind, matches: (request: Buffer) => boolean): Promise<void>;
+  failNextResponse(kind: Exclude<FaultKind, 'answered'>, matches: (request: Buffer) => boolean): Promise<void>;
+  /** The next matching request does not reach the target: this is its answer, whole with its framing. Resolves when that has happened. */
+  answerNext(matches: (request: Buffer) => boolean, answer: (request: Buffer) => Buffer): Promise<void>;
   /** Cuts every open connection now; new ones are accepted. */
   cut(): void;
   /** Bytes stop flowing both ways; connections stay open and new ones are accepted, then silent. */
@@ -53,6 +55,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   return {
     port,
     failNextResponse: (kind, matches) => new Promise((happened) => faults.push({ kind, matches, happened })),
+    answerNext: (matches, answer) => new Promise((happened) => faults.push({ kind: 'answered', matches, answer, happened })),
     cut,
     pause: () => setPaused(true),
     resume: () => setPaused(false),

@@ -1,5 +1,7 @@
 /** What may happen to one request or, after the target has handled it, to its response. */
 export type FaultKind =
+  /** The request never reaches the target, and is answered by the proxy. */
+  | 'answered'
   /** The request never reaches the target; the connection is cut. */
   | 'lose'
   /** It is withheld and the connection is cut. */
@@ -15,6 +17,8 @@ export type FaultKind =
 
 export interface Fault {
   readonly kind: FaultKind;
+  /** What the proxy answers, whole with its framing. */
+  answer?(request: Buffer): Buffer;
   matches(request: Buffer): boolean;
   happened(): void;
 }

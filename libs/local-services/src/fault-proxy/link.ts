@@ -55,8 +55,13 @@ export class Link {
 
   private forwardRequests(bytes: Buffer): void {
     for (const request of this.requests.push(bytes)) {
-      this.requestCount += 1;
       const fault = this.pending === null ? this.takeFault(request) : null;
+      if (fault?.answer !== undefined) {
+        this.client.write(fault.answer(request));
+        fault.happened();
+        continue;
+      }
+      this.requestCount += 1;
       if (fault?.kind === 'lose') {
         this.cut();
         fault.happened();

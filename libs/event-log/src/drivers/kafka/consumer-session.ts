@@ -23,13 +23,16 @@ export class ConsumerSession implements GroupSession {
   private heartbeatTookMs = 0;
   private isOver = false;
   private isCommitting = false;
+  private committingSinceMs = 0;
 
   private readonly topics: readonly string[];
+  private readonly requestTimeoutMs: number;
   private readonly events: GroupSessionEvents;
   private inheritedMemberId: string | null;
 
   constructor(settings: Settings, { group, topics, events, inheritedMemberId }: GroupSessionOptions) {
     this.topics = topics;
+    this.requestTimeoutMs = settings.requestTimeoutMs;
     this.events = events;
     this.inheritedMemberId = inheritedMemberId;
     this.client = createClient(settings, 'consumer');
@@ -68,8 +71,9 @@ export class ConsumerSession implements GroupSession {
   async commit(topics: readonly OffsetsToStore[]): Promise<void> {
     if (this.group === null || this.isOver) throw new Error('the consumer is not a member of its group');
     // A commit whose caller stopped waiting may still arrive; none may overtake it, or the older would have the last word.
-    if (this.isCommitting) throw new Error('the commit before this one is still unanswered');
+    if (this.isCommitting) throw this.unanswered();
     this.isCommitting = true;
+    this.committingSinceMs = performance.now();
     try {
       await this.group.commitOffsets({ topics: topics.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((one) => ({ ...one, offset: String(one.offset) })) })) });
     } finally {
@@ -121,6 +125,13 @@ export class ConsumerSession implements GroupSession {
     this.events.ended(reason);
   }
 
+  /** A request that kafkajs has lost together with its connection is never answered, and would be the last commit of this session. */
+  private unanswered(): Error {
+    const reason = 'the commit before this one is still unanswered';
+    if (performance.now() - this.committingSinceMs > 2 * this.requestTimeoutMs) this.end(reason);
+    return new Error(reason);
+  }
+
   private takeBatch({ batch, resolveOffset }: EachBatchPayload): Promise<void> {
     const last = batch.messages.at(-1);
     if (this.isOver || last === undefined) return Promise.resolve();
@@ -138,6 +149,7 @@ export class ConsumerSession implements GroupSession {
         this.inheritedMemberId = null;
         if (!this.isOver) await this.events.beforeJoin(group.memberId !== null);
       },
+      joinFailed: (error) => this.end(`it was not let into its group: ${error instanceof Error ? error.message : String(error)}`),
     });
   }
 }

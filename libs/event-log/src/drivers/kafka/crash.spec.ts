@@ -8,6 +8,13 @@ import { createKafkaDriver, type KafkaClientName } from './kafka-driver.js';
 jest.setTimeout(120_000);
 
 const isFetch = isKafkaRequest(1);
+const JOIN_GROUP = 11;
+const HEARTBEAT = 12;
+/** Error codes of the Kafka protocol. */
+const COORDINATOR_LOAD_IN_PROGRESS = 14;
+const NOT_COORDINATOR = 16;
+/** Generation −1, then no protocol, no leader, no member id and no members (JoinGroup v5). */
+const emptyJoinGroup = Buffer.from('ffffffff00000000000000000000', 'hex');
 const clients: readonly KafkaClientName[] = ['kafkajs', 'platformatic'];
 
 describeWithLocalKafka('a Kafka consumer in trouble', () => {
@@ -32,6 +39,19 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
     await log.append(topic, [record('after')]);
     await until(() => seen.has('after'));
     expect(health()).toEqual({ ready: true });
+  });
+
+  /** Found by `trunkline chaos`: after a broker's start kafkajs went on reading under its old generation, for a member that had given its partitions back. */
+  it('of kafkajs reads on after a coordinator that was still loading did not let it join again', async () => {
+    const { log, topic, seen, health } = await consuming({ stallAfterMs: 30_000 });
+    await log.append(topic, [record('before')]);
+    await until(() => seen.has('before'));
+    const refusedJoin = broker.proxy.answerNext(isKafkaRequest(JOIN_GROUP), (request) => refusalOf(request, COORDINATOR_LOAD_IN_PROGRESS, emptyJoinGroup));
+    await broker.proxy.answerNext(isKafkaRequest(HEARTBEAT), (request) => refusalOf(request, NOT_COORDINATOR));
+    await refusedJoin;
+    await log.append(topic, [record('after')]);
+    await until(() => seen.has('after'));
+    await until(() => health().ready);
   });
 
   it('goes on after a response that @platformatic/kafka cannot read, with the same member', async () => {
@@ -110,6 +130,15 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
     return { log, topic, seen, crashes, health: () => consumption.health() };
   }
 });
+
+/** The answer's length, the request's correlation id, no throttling and the error, then the rest of the body. */
+function refusalOf(request: Buffer, errorCode: number, rest: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(14);
+  head.writeInt32BE(10 + rest.length, 0);
+  request.copy(head, 4, 8, 12);
+  head.writeInt16BE(errorCode, 12);
+  return Buffer.concat([head, rest]);
+}
 
 function record(value: string): LogRecord {
   return { key: Buffer.from(value), value: Buffer.from(value), headers: [] };

@@ -29,9 +29,11 @@ export interface CommitTopic {
   readonly partitions: readonly { readonly partition: number; readonly offset: string; readonly metadata: string }[];
 }
 
-/** An assigner may carry this: it is awaited before the member gives its partitions back and joins again. */
 export interface ReleasingAssigner extends ReturnType<PartitionAssigner> {
+  /** Awaited before the member gives its partitions back and joins again. */
   beforeJoin(group: ConsumerGroup): Promise<void>;
+  /** They are given back, and nothing was had for them. */
+  joinFailed(error: unknown): void;
 }
 
 interface Class<Instance> {
@@ -91,13 +93,22 @@ function connectOnce({ prototype }: Class<Connection>): void {
   };
 }
 
-/** kafkajs joins again the moment it hears of a rebalance; work in hand could then never be committed by its own generation. */
+/**
+ * kafkajs joins again the moment it hears of a rebalance; work in hand could then never be committed by its own generation. And when it is not let in (a coordinator that is
+ * loading after its start, for instance) it goes on reading under the generation it had, which the coordinator may take for valid: of partitions that were given back.
+ */
 function awaitRelease({ prototype }: Class<ConsumerGroup>): void {
   const original = prototype.joinAndSync;
   prototype.joinAndSync = async function (this: ConsumerGroup) {
     const [assigner] = this.assigners;
-    if (assigner !== undefined && isReleasing(assigner)) await assigner.beforeJoin(this);
-    return original.call(this);
+    if (assigner === undefined || !isReleasing(assigner)) return original.call(this);
+    await assigner.beforeJoin(this);
+    try {
+      return await original.call(this);
+    } catch (error) {
+      assigner.joinFailed(error);
+      throw error;
+    }
   };
 }
 

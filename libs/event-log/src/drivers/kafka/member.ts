@@ -31,6 +31,7 @@ export class KafkaMember implements LogMember {
   private isRetired = false;
   private memberId: string | null = null;
   private failures = 0;
+  private releasedAtMs: number | null = null;
   private recreation: NodeJS.Timeout | null = null;
   private readonly watch: StallWatch;
   private onFirstJoin: ((error: unknown) => void) | null = null;
@@ -45,9 +46,10 @@ export class KafkaMember implements LogMember {
     topics: Topics,
     private readonly onOver: () => void,
   ) {
-    this.watch = new StallWatch(settings.stallAfterMs, topics, {
+    this.watch = new StallWatch(settings.stallAfterMs, settings.rebalanceTimeoutMs + settings.sessionTimeoutMs, topics, {
       positions: () => [...this.held.values()].map(({ assignment, position }) => ({ ...assignment, position, isPaused: this.paused.has(placeOf(assignment)) })),
       lastFetchMs: () => this.session?.lastFetchMs ?? null,
+      withoutPartitionsSinceMs: () => (this.session === null ? null : this.releasedAtMs),
       stalled: (reason) => this.crash(reason),
     });
   }
@@ -181,6 +183,7 @@ export class KafkaMember implements LogMember {
     }
     this.held.clear();
     this.paused.clear();
+    this.releasedAtMs = performance.now();
     if (!isMember && this.onFirstJoin === null && !this.isOver) await this.verifyInForce();
   }
 
@@ -194,6 +197,7 @@ export class KafkaMember implements LogMember {
     for (const one of assignments) this.held.set(placeOf(one), { assignment: one, position: null, committed: null });
     this.reason = null;
     this.failures = 0;
+    this.releasedAtMs = null;
     this.watch.reset();
     this.onFirstJoin?.(null);
     if (assignments.length > 0) this.events.assigned(assignments);

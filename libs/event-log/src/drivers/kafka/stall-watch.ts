@@ -3,11 +3,13 @@ import type { Topics } from './topics.js';
 export interface Watched {
   positions(): readonly { readonly topic: string; readonly partition: number; readonly position: bigint | null; readonly isPaused: boolean }[];
   lastFetchMs(): number | null;
+  /** Monotonic; when partitions were given back for which none have come since. Null while some are held, or there is no session. */
+  withoutPartitionsSinceMs(): number | null;
   stalled(reason: string): void;
 }
 
 /**
- * Notices a consumer that lives and reads nothing: its fetch loop has stopped, or it stands still while its partitions grow. While the broker does not answer either,
+ * Notices a consumer that lives and reads nothing: its fetch loop has stopped, it stands still while its partitions grow, or it has given them back and never got any. While the broker does not answer either,
  * the consumer is left alone: it recovers faster than a new one, which would have to wait for the old one's session to end.
  */
 export class StallWatch {
@@ -18,6 +20,8 @@ export class StallWatch {
 
   constructor(
     private readonly stallAfterMs: number,
+    /** Longer than a group waits for its slowest member. */
+    private readonly joinWithinMs: number,
     private readonly topics: Topics,
     private readonly watched: Watched,
   ) {}
@@ -45,6 +49,8 @@ export class StallWatch {
     if (this.isLooking) return;
     this.isLooking = true;
     try {
+      const sinceMs = this.watched.withoutPartitionsSinceMs();
+      if (sinceMs !== null && performance.now() - sinceMs > this.joinWithinMs) return this.watched.stalled(`it gave its partitions back and has waited ${this.joinWithinMs} ms for new ones`);
       const suspects = this.suspects();
       const isOverdue = this.isFetchOverdue();
       if (suspects.length === 0 && !isOverdue) this.doubt = null;
