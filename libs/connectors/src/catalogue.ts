@@ -1,6 +1,7 @@
 import type { ActionFacts } from '@trunkline/chain';
 import { factsOf } from './kit/action-facts.js';
 import { formProblems, type FormField } from './kit/form.js';
+import { limitsOf } from './kit/limit.js';
 import type { InputField, Provider } from './kit/provider.js';
 import { providers as registered } from './registry.js';
 
@@ -8,6 +9,8 @@ import { providers as registered } from './registry.js';
 export interface ActionCatalogue {
   /** Undefined: this version knows no such provider or action. `settings` of the integration may state the bounds of its search. */
   find(provider: string, action: string, settings?: Readonly<Record<string, unknown>>): ActionFacts | undefined;
+  /** The windows that limit an integration's calls; none where the provider is not known. */
+  windowsOf(provider: string, settings: Readonly<Record<string, unknown>>): readonly { readonly calls: number; readonly windowMs: number }[];
   inputOf(provider: string, action: string): readonly InputField[] | undefined;
   templates(): readonly ProviderTemplate[];
   /** What is wrong with an integration's values, each as `name: why`. */
@@ -32,6 +35,7 @@ export function catalogueOf(providers: readonly Provider[]): ActionCatalogue {
       const provider = byId.get(id);
       return provider === undefined ? undefined : factsOf(provider, action, settings);
     },
+    windowsOf: (id, settings) => limitsOf(byId.get(id)?.limits ?? [], settings).flatMap((limit) => (limit.kind === 'window' ? [limit] : [])),
     inputOf: (id, action) => {
       const actions = byId.get(id)?.actions ?? {};
       return Object.hasOwn(actions, action) ? actions[action]?.input : undefined;

@@ -109,7 +109,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     settings,
     catalogue: options.catalogue,
     chains: new ChainBook(options.compile ?? compileInputs),
-    gates: new Gates(settings.gateCap, random),
+    gates: new Gates(settings.gateCap, random, (provider, given) => options.catalogue.windowsOf?.(provider, given) ?? []),
     runs: createRunCache(settings.cachedRuns, cachedBytes),
     mayAdmit: true,
   };

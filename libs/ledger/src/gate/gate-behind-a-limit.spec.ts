@@ -33,10 +33,10 @@ interface Answer {
 }
 
 /** A backlog without end behind one gate, and a ledger that looks at it as it does: at once when an answer comes, and once a second. */
-function watch(limit: Limit, seconds: number): { readonly commands: number; readonly calls: number } {
+function watch(limit: Limit, seconds: number, isKnown = false): { readonly commands: number; readonly calls: number } {
   const gate = new Gate('organisation', 'integration', 512);
   const worker = new LimitedWorker(limit);
-  const open = { provider: 'p', settings: {}, isPaused: false, openAtMs: 0, reason: null };
+  const open = { provider: 'p', settings: {}, isPaused: false, openAtMs: 0, reason: null, ...(isKnown && { windows: [limit] }) };
   gate.update(open, 0, () => 0.5);
   let answers: Answer[] = [];
   let commands = 0;
@@ -74,6 +74,19 @@ describe('a gate before a worker that keeps to a limit', () => {
     const { commands, calls } = watch(limit, seconds);
     const allowed = Math.ceil((seconds * 1_000) / limit.windowMs) * limit.calls;
     expect(commands / calls).toBeLessThanOrEqual(1.2);
+    expect(calls).toBeGreaterThan(0.85 * allowed);
+  });
+
+  /** What is in flight when a window is used up comes back in vain; a limit that the ledger knows costs that from the first window on. */
+  it.each<[string, Limit, number]>([
+    ['60 a minute', { calls: 60, windowMs: 60_000 }, 65],
+    ['300 a minute', { calls: 300, windowMs: 60_000 }, 65],
+    ['20 a second', { calls: 20, windowMs: 1_000 }, 30],
+    ['100 in ten seconds', { calls: 100, windowMs: 10_000 }, 30],
+  ])('spends hardly a command in vain where it knows the limit: %s', (_, limit, seconds) => {
+    const { commands, calls } = watch(limit, seconds, true);
+    const allowed = Math.ceil((seconds * 1_000) / limit.windowMs) * limit.calls;
+    expect(commands / calls).toBeLessThanOrEqual(1.12);
     expect(calls).toBeGreaterThan(0.85 * allowed);
   });
 

@@ -6,6 +6,13 @@ export interface GateFacts {
   /** Epoch ms; 0: open, Infinity: until somebody reconnects. */
   readonly openAtMs: number;
   readonly reason: string | null;
+  /** Limits of calls, as far as they are known. */
+  readonly windows?: readonly CallWindow[];
+}
+
+export interface CallWindow {
+  readonly calls: number;
+  readonly windowMs: number;
 }
 
 export interface BacklogItem {
@@ -21,6 +28,9 @@ const growth = 1.2;
 /** Taken into memory beyond what may pass now, so that room is filled without asking. */
 const leasedAhead = 32;
 const leaseMarginMs = 1_000;
+/** In flight when a window is used up comes back in vain: no more than this share of its calls, unless they are made within the time that a command takes. */
+const shareOfWindow = 0.1;
+const commandTakesMs = 2_000;
 
 /**
  * The one way to an integration (delivery §5): closed once for all by a throttle, an open breaker, a pause or a revoked credential, and never letting through more than it can finish.
@@ -45,6 +55,7 @@ export class Gate {
   /** Jitter after a reopening, so that instances do not start together. */
   private notBeforeMs = 0;
   private limit = Infinity;
+  private mostByWindows = Infinity;
   /** A throttle has shown how much is too much: from then on room grows by one for every second round of answers instead of each answer. */
   private isThrottled = false;
   private isProbing = false;
@@ -59,6 +70,7 @@ export class Gate {
     const before = this.facts;
     this.facts = facts;
     this.factsReadAtMs = nowMs;
+    this.mostByWindows = Math.min(Infinity, ...(facts?.windows ?? []).map(inFlightFor));
     if (facts === null || before === null) return;
     const wasClosed = before.isPaused || before.openAtMs > nowMs;
     const closedUntil = facts.openAtMs;
@@ -85,7 +97,7 @@ export class Gate {
   cap(nowMs: number): number {
     if (this.isProbing) return 1;
     const measured = Math.floor(growth * this.finishedLately(nowMs) + spare);
-    return Math.max(1, Math.min(this.mostInFlight, measured, Math.floor(this.limit)));
+    return Math.max(1, Math.min(this.mostInFlight, this.mostByWindows, measured, Math.floor(this.limit)));
   }
 
   /** Steps that are worth leasing into memory: what will probably pass while the lease lasts. */
@@ -176,4 +188,9 @@ export class Gate {
     }
     return sum;
   }
+}
+
+/** As many commands as keep a window busy: what is refused when it is used up costs a command each. */
+function inFlightFor({ calls, windowMs }: CallWindow): number {
+  return Math.max(spare, Math.ceil(calls * shareOfWindow), Math.ceil((calls * commandTakesMs) / windowMs));
 }

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { Gate, type GateFacts } from './gate.js';
+import { Gate, type CallWindow, type GateFacts } from './gate.js';
 
 interface GateRow {
   readonly organisation_id: string;
@@ -23,6 +23,7 @@ export class Gates {
   constructor(
     private readonly mostInFlight: number,
     private readonly random: () => number,
+    private readonly windowsOf: (provider: string, settings: Readonly<Record<string, unknown>>) => readonly CallWindow[] = () => [],
   ) {}
 
   of({ organisationId, integrationId }: IntegrationKey): Gate {
@@ -66,11 +67,11 @@ export class Gates {
     const found = new Map(rows.map((row) => [`${row.organisation_id}/${row.id}`, row]));
     for (const key of keys) {
       const row = found.get(`${key.organisationId}/${key.integrationId}`);
-      this.of(key).update(row === undefined ? null : factsOf(row), nowMs, this.random);
+      this.of(key).update(row === undefined ? null : this.factsOf(row), nowMs, this.random);
     }
   }
-}
 
-function factsOf(row: GateRow): GateFacts {
-  return { provider: row.provider, settings: row.settings, isPaused: row.paused, openAtMs: row.open_at_ms ?? 0, reason: row.reason };
+  private factsOf({ provider, settings, paused, open_at_ms: openAtMs, reason }: GateRow): GateFacts {
+    return { provider, settings, isPaused: paused, openAtMs: openAtMs ?? 0, reason, windows: this.windowsOf(provider, settings) };
+  }
 }

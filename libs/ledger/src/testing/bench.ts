@@ -217,7 +217,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
     async clear() {
       await settled();
-      await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations');
+      await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations cascade');
       commands.splice(0);
       pending.splice(0);
     },
