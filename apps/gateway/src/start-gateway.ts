@@ -39,6 +39,8 @@ export interface GatewayParts {
   readonly metrics?: Metrics;
   /** Where the one-time set-up token is shown while there is no owner; without it none is made. */
   readonly announce?: (text: string) => void;
+  /** Connections of the control plane, beside the pools of `databases`. */
+  readonly controlPlaneConnections?: number;
 }
 
 export interface RunningGateway {
@@ -55,7 +57,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const vault = openVault(databases, parts.masterKeys ?? loadMasterKeys());
   const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, { databases, logger, appendTimeoutMs: Math.round(config.answerWithinMs * appendShare) }), metrics);
   const outbound = openOutbound(config);
-  const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'));
+  const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'), parts.controlPlaneConnections);
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
   const audit = createAuditTrail(databases);

@@ -11,6 +11,8 @@ export class ControlPlane {
     private readonly databaseUrl: string,
     private readonly log: Pick<EventLog, 'append'>,
     private readonly reportLostHint: (error: unknown) => void,
+    /** The usual one where it is not given. */
+    private readonly poolSize?: number,
   ) {}
 
   async inOrganisation<Result>(organisationId: string, work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
@@ -32,7 +34,7 @@ export class ControlPlane {
   }
 
   private open(): Promise<DataSource> {
-    this.source ??= openDataSource(this.databaseUrl).catch((error: unknown) => {
+    this.source ??= openDataSource(this.databaseUrl, { poolSize: this.poolSize }).catch((error: unknown) => {
       this.source = null;
       throw error;
     });
