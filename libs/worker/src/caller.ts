@@ -97,7 +97,7 @@ export class Caller {
 }
 
 /** What was kept back on our own side. */
-const ownReasons: readonly string[] = ['http.withheld', 'http.closed', 'http.address_refused'];
+const ownReasons: readonly string[] = ['http.withheld', 'http.closed', 'http.address_refused', 'auth.slow', 'auth.resting', 'auth.database_away'];
 
 /** No answer, or one that speaks of the provider's own trouble. */
 function isDown(call: Called<unknown>['call'], answer: StepOutcome | Finding): boolean {

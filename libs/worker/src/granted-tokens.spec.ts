@@ -1,0 +1,123 @@
+import { providers as registered } from '@trunkline/connectors';
+import { simulatorFor, SimulatorControl } from '@trunkline/connectors/testing';
+import { refreshesAt, signInAtSimulator, type SignedInIntegration } from '@trunkline/grants/testing';
+import { inTenant } from '@trunkline/storage';
+import type { Command } from '@trunkline/contracts';
+import { openBench, testVault, type Bench } from './testing/bench.js';
+
+jest.setTimeout(120_000);
+
+const withoutLimits = { limit_per_minute: 0, limit_per_day: 0, limit_concurrent: 0 };
+
+describe('calls in the name of a person who signed in', () => {
+  let bench: Bench;
+  let simulator: { readonly url: string; stop(): Promise<void> };
+  let control: SimulatorControl;
+  let integration: SignedInIntegration;
+
+  beforeEach(async () => {
+    bench = await openBench();
+    simulator = await simulatorFor({ provider: 'salesforce', options: { refreshTokenRotates: true } });
+    control = new SimulatorControl(simulator.url);
+    integration = await signInAtSimulator({ databases: bench.database.databases, vault: testVault(bench.database.databases), organisationId: bench.organisationId, provider: 'salesforce', settings: { instance_url: simulator.url, ...withoutLimits } });
+  });
+  afterEach(async () => {
+    await bench?.close();
+    await integration?.close();
+    await simulator?.stop();
+  });
+
+  const workers = async (count: number, tuning: object = {}): Promise<void> => {
+    for (let index = 0; index < count; index += 1) await bench.worker({ family: 'crm', providers: registered.filter(({ family }) => family === 'crm'), tuning: { budgetWaitMs: 30_000, ...tuning } });
+  };
+  const commands = (count: number, rest: Partial<Command> = {}): Command[] => Array.from({ length: count }, () => bench.command({ integrationId: integration.integrationId, provider: 'salesforce', action: 'push_summary', deadlineMs: 20_000, ...rest }, { subject: 'Missed bin', job_number: 'WR-1' }));
+  const change = (set: string): Promise<unknown> => inTenant(bench.database.databases, bench.organisationId, (client) => client.query(`update grants set ${set}`));
+  const outcomesOf = async (sent: readonly Command[], withinMs = 60_000): Promise<Readonly<Record<string, number>>> => {
+    const ids = new Set(sent.map(({ runId }) => runId));
+    await bench.until('all results', () => (bench.results.filter(({ runId }) => ids.has(runId)).length >= sent.length ? true : undefined), withinMs);
+    const kinds = bench.results.filter(({ runId }) => ids.has(runId)).map(({ answer }) => (answer.kind === 'outcome' ? `${answer.outcome.kind}${'code' in answer.outcome ? ` ${answer.outcome.code}` : ''}` : answer.kind));
+    return Object.fromEntries([...new Set(kinds)].map((kind) => [kind, kinds.filter((one) => one === kind).length]));
+  };
+  const refreshes = async (): Promise<readonly string[]> => (await refreshesAt(simulator.url)).map(({ outcome }) => outcome);
+
+  it('1,000 steps at once on three workers, with an expired token: one refresh', async () => {
+    await workers(3);
+    await change(`expires_at = clock_timestamp() - interval '1 minute'`);
+    const sent = commands(1_000);
+    await bench.send('crm', sent);
+    expect(await outcomesOf(sent)).toEqual({ ok: 1_000 });
+    expect(await refreshes()).toEqual(['issued']);
+    const workersSeen = new Set(bench.results.map(({ worker }) => worker));
+    expect(workersSeen.size).toBe(3);
+  });
+
+  it('1,000 steps at once on three workers, with a token that the provider no longer takes: one refresh, and every step done', async () => {
+    await workers(3);
+    const first = commands(30);
+    await bench.send('crm', first);
+    await outcomesOf(first);
+    await control.expireTokens();
+    const sent = commands(1_000);
+    await bench.send('crm', sent);
+    expect(await outcomesOf(sent)).toEqual({ ok: 1_000 });
+    expect(await refreshes()).toEqual(['issued']);
+  });
+
+  it('does not read the database for each call', async () => {
+    await workers(1, { configLifeMs: 60_000 });
+    const [first] = [commands(1)];
+    await bench.send('crm', first);
+    await outcomesOf(first);
+    let reads = 0;
+    const { system } = bench.database.databases;
+    const connect = system.connect.bind(system) as (...words: unknown[]) => unknown;
+    const counting = jest.spyOn(system, 'connect').mockImplementation(((...words: unknown[]) => {
+      reads += 1;
+      return connect(...words);
+    }) as never);
+    const sent = commands(200);
+    await bench.send('crm', sent);
+    expect(await outcomesOf(sent)).toEqual({ ok: 200 });
+    counting.mockRestore();
+    // Used budgets are stored once a second, whatever is called.
+    expect(reads).toBeLessThan(20);
+  });
+
+  it('a grant that the person took back closes the gate with its reason; signing in again makes it good', async () => {
+    await workers(1, { configLifeMs: 50 });
+    await fetch(`${simulator.url}/_control/revoke-grants`, { method: 'POST' });
+    const sent = commands(20);
+    await bench.send('crm', sent);
+    expect(await outcomesOf(sent)).toEqual({ 'auth auth.grant_ended': 20 });
+    expect(await refreshes()).toEqual(['invalid_grant']);
+    await integration.signInAgain();
+    const again = commands(20);
+    await bench.send('crm', again);
+    expect(await outcomesOf(again)).toEqual({ ok: 20 });
+    expect(await refreshes()).toEqual(['invalid_grant']);
+  });
+
+  it('a slow token endpoint costs the steps their time and no attempt; its answer is kept', async () => {
+    await workers(1);
+    await change(`expires_at = clock_timestamp() - interval '1 minute'`);
+    await control.fault({ match: { path: '/services/oauth2/token' }, latencyMs: 1_500, times: 1 });
+    const sent = commands(10, { deadlineMs: 500 });
+    await bench.send('crm', sent);
+    expect(await outcomesOf(sent)).toEqual({ 'transient auth.slow': 10 });
+    expect(bench.results.every(({ call, answer }) => call === null && answer.kind === 'outcome' && answer.outcome.kind === 'transient' && answer.outcome.reached === false)).toBe(true);
+    const again = commands(10);
+    await bench.send('crm', again);
+    expect(await outcomesOf(again)).toEqual({ ok: 10 });
+    expect(await refreshes()).toEqual(['issued']);
+  });
+
+  it('is refreshed once a day without any work, by one of the workers', async () => {
+    await change(`keep_alive_at = clock_timestamp()`);
+    await workers(3, { keepAliveMs: 50 });
+    await bench.until('the refresh', async () => ((await refreshes()).length > 0 ? true : undefined));
+    const seenAtMs = performance.now();
+    // Each of the three has looked several times more.
+    await bench.until('later looks', () => (performance.now() - seenAtMs > 300 ? true : undefined));
+    expect(await refreshes()).toEqual(['issued']);
+  });
+});
