@@ -57,7 +57,7 @@ describe('style', () => {
 describe('the tree', () => {
   const folders = foldersOf('tree');
 
-  it('has a fixture for each rule', () => expect(folders).toEqual([...treeRules.map(({ name }) => name), 'readme', 'no-dead-link', 'failpoint-place', 'failpoint-tested', 'allowed'].sort()));
+  it('has a fixture for each rule', () => expect(folders).toEqual([...treeRules.map(({ name }) => name), 'readme', 'tenancy', 'no-dead-link', 'failpoint-place', 'failpoint-tested', 'allowed'].sort()));
   it.each(folders.filter((folder) => folder !== 'allowed'))('%s bites', (folder) => {
     const problems = checkTree(join(here, 'fixtures', 'tree', folder));
     expect([...new Set(problems.map(({ rule }) => rule))]).toEqual([folder]);

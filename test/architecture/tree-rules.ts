@@ -118,7 +118,7 @@ export const treeRules: readonly TreeRule[] = [
 /** Everything wrong below `root`; `leaveOut` are folders from the root. */
 export function checkTree(root: string, leaveOut: readonly string[] = []): readonly Problem[] {
   const files = filesBelow(root, root, leaveOut);
-  return [...files.flatMap(checkFile), ...deadLinks(root, files), ...withoutReadme(root), ...failpointProblems(files)];
+  return [...files.flatMap(checkFile), ...deadLinks(root, files), ...withoutReadme(root), ...silentOfTenancy(files), ...failpointProblems(files)];
 }
 
 export function checkFile(file: TextFile): readonly Problem[] {
@@ -139,6 +139,13 @@ function withoutReadme(root: string): readonly Problem[] {
     .flatMap((kind) => readdirSync(join(root, kind), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => `${kind}/${entry.name}`))
     .filter((folder) => existsSync(join(root, folder, 'package.json')) && !existsSync(join(root, folder, 'README.md')))
     .map((folder) => ({ rule: 'readme', at: folder, says: 'no README.md: purpose, promises it keeps, who calls it' }));
+}
+
+/** A lib says in one line whether what it keeps (topics, logs, metrics, caches, idempotency keys) belongs to one organisation or to none. */
+function silentOfTenancy(files: readonly TextFile[]): readonly Problem[] {
+  return files
+    .filter(({ path, lines }) => /(?:^|\/)libs\/[^/]+\/README\.md$/.test(path) && !lines.some((line) => /^(?:\*\*Tenancy\.\*\*|Tenant-scoped:|Tenant-free:) \S/.test(line)))
+    .map(({ path }) => ({ rule: 'tenancy', at: path, says: 'no line that begins with "Tenant-scoped:" or "Tenant-free:" and says what of topics, logs, metrics, caches and idempotency keys belongs to whom' }));
 }
 
 function filesBelow(root: string, folder: string, leaveOut: readonly string[]): TextFile[] {

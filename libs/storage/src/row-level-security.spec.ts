@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg';
 import { inOrganisations, inTenant } from './transaction.js';
 import type { TestDatabase } from './testing/index.js';
 import { openTestDatabase } from './testing/index.js';
-import { tenantTables, unforcedTables } from './testing/catalogue.js';
+import { keysWithoutOrganisation, tenantTables, unforcedTables } from './testing/catalogue.js';
 import { connectionAs } from './databases.js';
 
 /** Ids only, read before the organisation is known (delivery §12). Nothing else may ever be listed here. */
@@ -45,6 +45,25 @@ describe('row-level security', () => {
       const found = await unforcedTables(owner, tenantFree);
       await owner.query('rollback');
       expect(found).toEqual(['probe']);
+    });
+
+    it('shows the organisation in every unique key and every foreign key of a table with an organisation', async () => {
+      expect(await keysWithoutOrganisation(owner)).toEqual([]);
+      const { rows } = await owner.query<{ count: number }>(`select count(*)::int as count from pg_constraint where contype = 'f' and confrelid <> 'organisations'::regclass and conrelid::regclass::text = any ($1)`, [(await tenantTables(owner)).map(({ table }) => table)]);
+      expect(rows[0]?.count).toBeGreaterThan(0);
+    });
+
+    it.each([
+      ['a unique key', 'create unique index probe_name on integrations (name)', ['integrations.probe_name']],
+      ['a primary key', 'create table probe (id uuid primary key, organisation_id uuid); alter table probe enable row level security', ['probe.probe_pkey']],
+      ['a foreign key', 'create table probe (organisation_id uuid, other uuid, integration_id uuid, foreign key (other, integration_id) references integrations (organisation_id, id)); alter table probe enable row level security', ['probe.probe_other_integration_id_fkey']],
+      ['a foreign key to the organisation by another column', 'create table probe (organisation_id uuid, other uuid references organisations (id)); alter table probe enable row level security', ['probe.probe_other_fkey']],
+    ])('finds %s without it', async (_, statements, names) => {
+      await owner.query('begin');
+      await owner.query(statements);
+      const found = await keysWithoutOrganisation(owner);
+      await owner.query('rollback');
+      expect(found).toEqual(names);
     });
 
     it('shows who people are to one role only, and that role nothing of any organisation', async () => {

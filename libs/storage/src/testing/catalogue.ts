@@ -34,6 +34,26 @@ export async function unforcedTables(owner: Client, tenantFree: readonly string[
   return rows.map(({ table }) => table);
 }
 
+/**
+ * Unique indexes and foreign keys of tenant tables that leave the organisation out, as `table.name`. A unique key without it tells one organisation what another has;
+ * a foreign key without it lets a row of one refer to a row of another.
+ */
+export async function keysWithoutOrganisation(owner: Client): Promise<readonly string[]> {
+  const tables = await tenantTables(owner);
+  const names = tables.map(({ table }) => table);
+  const columns = tables.map(({ column }) => column);
+  const { rows } = await owner.query<{ key: string }>(
+    `with tenant as (select t.name::regclass as oid, t.name, a.attnum as organisation from unnest($1::text[], $2::text[]) as t (name, column_name) join pg_attribute a on a.attrelid = t.name::regclass and a.attname = t.column_name)
+     select t.name || '.' || i.indexrelid::regclass::text as key from pg_index i join tenant t on t.oid = i.indrelid where i.indisunique and not (t.organisation = any (i.indkey::smallint[]))
+     union all
+     select t.name || '.' || f.conname from pg_constraint f join tenant t on t.oid = f.conrelid left join tenant other on other.oid = f.confrelid
+     where f.contype = 'f' and other.oid is not null and coalesce(f.confkey[array_position(f.conkey, t.organisation)], 0) <> other.organisation
+     order by 1`,
+    [names, columns],
+  );
+  return rows.map(({ key }) => key);
+}
+
 /** Columns of every table as `name type [not null]`, for the golden file: a shape that changes, changes on purpose. */
 export async function rowShapes(owner: Client): Promise<Readonly<Record<string, readonly string[]>>> {
   const { rows } = await owner.query<{ table: string; columns: string[] }>(
