@@ -38,6 +38,7 @@ const allParkedWritten = ({ done, parked, written }: OnceFigures): void => expec
 const someParkedUnwritten = ({ parked, written }: OnceFigures): void => expect({ isSomeParked: parked > 0, written }).toEqual({ isSomeParked: true, written: 0 });
 /** Depends on which of them had begun; those in doubt were not written. */
 const doneOrParkedUnwritten = ({ written }: OnceFigures): void => expect(written).toBe(0);
+const nothingWrittenOrStored = async (stage: Stage): Promise<void> => expect({ written: stage.written, version: (await stage.grant())?.version }).toEqual({ written: 0, version: 1 });
 /** Depends on which of them had begun; what is wrong in every case is found elsewhere. */
 const doneOrParked = ({ parked, written }: OnceFigures): void => expect(written).toBeLessThanOrEqual(parked);
 
@@ -196,6 +197,32 @@ export const ledgerRows: readonly Row[] = [
 
 export const workerRows: readonly Row[] = [
   { name: 'worker.afterToken: the token is lost, another is fetched', dies: 'worker', deaths: [{ point: 'worker.afterToken', act: publish, then: async (stage) => expect(stage.written).toBe(0) }], once: doneOrParkedUnwritten },
+  {
+    name: 'oauth.afterRefreshBeforeStore: recovered by the next process, where the provider has left the old refresh token',
+    dies: 'worker',
+    given: async (stage, { provider }) => {
+      await provider.keepRefreshTokens();
+      await stage.signIn(await provider.grant(), true);
+    },
+    deaths: [{ point: 'oauth.afterRefreshBeforeStore', act: publish, then: nothingWrittenOrStored }],
+    inTheEnd: async (stage) => expect(await stage.grant()).toMatchObject({ state: 'connected', version: 2 }),
+    once: doneOrParkedUnwritten,
+  },
+  {
+    name: 'oauth.afterRefreshBeforeStore: parked with its reason, where the new refresh token died with the process; held work goes on once somebody has signed in again',
+    dies: 'worker',
+    given: async (stage, { provider }) => stage.signIn(await provider.grant(), true),
+    deaths: [{ point: 'oauth.afterRefreshBeforeStore', act: publish, then: nothingWrittenOrStored }],
+    afterwards: async (stage, plant) => {
+      const before = await plant.provider.refreshes();
+      await plant.replace('worker');
+      await until('the grant parked', async () => (await stage.grant())?.state === 'reconnect', patienceMs);
+      await until('the gate closed', async () => (await stage.reader.query(`select from gates where reason = 'reconnect' and organisation_id = $1`, [stage.organisationId])).length > 0, patienceMs);
+      expect({ grant: await stage.grant(), asked: (await plant.provider.refreshes()) - before, written: stage.written }).toMatchObject({ grant: { reason: 'refresh_lost' }, asked: 1, written: 0 });
+      await stage.signIn(await plant.provider.grant(), false);
+    },
+    once: doneOrParkedUnwritten,
+  },
   {
     name: 'worker.afterIntent: who finds the intent does not call',
     dies: 'worker',

@@ -5,7 +5,7 @@ import { createIdentity } from '@trunkline/identity';
 import { createLedgerVerbs, type LedgerVerbs } from '@trunkline/ledger';
 import { catalogueOf } from '@trunkline/connectors';
 import { fixture } from '@trunkline/connectors/testing';
-import { inTenant, type Databases, placeOfCredentials } from '@trunkline/storage';
+import { inTenant, type Databases, placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { GatewayClient } from '../support/gateway-client.js';
 import { LedgerReader, type RunRow, type StepRow } from '../support/ledger-reader.js';
@@ -79,6 +79,24 @@ export class Stage {
   async publish(wishes?: Parameters<Stage['write']>[0]): Promise<void> {
     if (this.events.length === 0) this.write(wishes);
     for (const [id, runId] of await this.client.publishSurely(this.events, patienceMs)) this.receipts.set(id, runId);
+  }
+
+  /** As if a person had signed in at the provider, an hour ago or just now. */
+  async signIn(tokens: Readonly<Record<string, unknown>>, isExpired: boolean): Promise<void> {
+    const { organisationId, integrationId, around: { databases, vault } } = this;
+    const sealed = await vault.seal(JSON.stringify({ answer: tokens, instanceUrl: null }), placeOfGrant(organisationId, integrationId));
+    await inTenant(databases, organisationId, async (client) => {
+      await client.query(`update integrations set settings = settings || '{"sign_in": "authorization_code"}', version = version + 1, updated_at = clock_timestamp() where id = $1`, [integrationId]);
+      await client.query(
+        `insert into grants as g (organisation_id, integration_id, provider, state, tokens, expires_at, connected_by) values ($1, $2, $3, 'connected', $4, clock_timestamp() + make_interval(secs => $5), 'key:test')
+         on conflict (organisation_id, integration_id) do update set state = 'connected', reason = null, tokens = excluded.tokens, expires_at = excluded.expires_at, version = g.version + 1, unfinished = 0, refreshing_by = null, refreshing_until = null`,
+        [organisationId, integrationId, fixture.id, sealed, isExpired ? -1 : 3_600],
+      );
+    });
+  }
+
+  async grant(): Promise<{ readonly state: string; readonly reason: string | null; readonly version: number } | undefined> {
+    return (await this.reader.query<{ state: string; reason: string | null; version: number }>('select state, reason, version from grants where organisation_id = $1', [this.organisationId]))[0];
   }
 
   /** Those that were planned; replays are counted by themselves. */

@@ -50,6 +50,20 @@ export class SimulatorControl {
     return ((await this.ask('GET', 'stats')) as { readonly tokensIssued: number }).tokensIssued;
   }
 
+  /** The fixture's own: as if a person had signed in. */
+  async grant(): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.ask('POST', 'grants')) as Readonly<Record<string, unknown>>;
+  }
+
+  /** The fixture's own: a refresh ends no refresh token any more. */
+  async keepRefreshTokens(): Promise<void> {
+    await this.ask('POST', 'keep-refresh-tokens');
+  }
+
+  async refreshes(): Promise<number> {
+    return ((await this.ask('GET', 'stats')) as { readonly refreshes: number }).refreshes;
+  }
+
   /** What the calls since then came to, newest last. */
   async callCount(): Promise<number> {
     return ((await this.ask('GET', 'calls?limit=1')) as { readonly total: number }).total;
