@@ -6,6 +6,7 @@ import type { Outbound } from '@trunkline/outbound';
 import type { Databases } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { AuditController, auditTrail } from './audit/audit.controller.js';
+import { PeopleTrail } from './audit/people-trail.js';
 import { checkExpressions } from './control/chains/check-expressions.js';
 import { ChainsController } from './control/chains/chains.controller.js';
 import { ChainsService } from './control/chains/chains.service.js';
@@ -46,6 +47,7 @@ export interface GatewayWiring {
   readonly plane: ControlPlane;
   readonly vault: Vault;
   readonly audit: Pick<AuditTrail, 'list' | 'newest'>;
+  readonly peopleTrail: PeopleTrail;
   readonly verbs: LedgerVerbs;
   readonly checkConnection: CheckConnection;
   readonly outbound: Pick<Outbound, 'request'>;
@@ -76,6 +78,7 @@ export class GatewayModule {
         { provide: consumerGroupsToken, useValue: wiring.consumerGroups },
         { provide: ledgerVerbs, useValue: verbs },
         { provide: auditTrail, useValue: wiring.audit },
+        { provide: PeopleTrail, useValue: wiring.peopleTrail },
         { provide: EventTypes, useValue: types },
         { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.backlog, wiring.answerWithinMs) },
         { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },

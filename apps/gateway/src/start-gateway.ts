@@ -9,6 +9,7 @@ import { type Databases, openDatabases, openVault } from '@trunkline/storage';
 import { type Logger, type Metrics, createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
 import { type MasterKeys, loadMasterKeys } from '@trunkline/vault';
 import { auditing } from './audit/audit-listener.js';
+import { PeopleTrail } from './audit/people-trail.js';
 import { type GatewayConfig, openIdProviderOf } from './config.js';
 import { ControlPlane } from './control/control-plane.js';
 import { checkOver } from './control/integrations/check-connection.js';
@@ -62,6 +63,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });
   const audit = createAuditTrail(databases);
   const people = createPeople({ databases });
+  const peopleTrail = new PeopleTrail(audit, people, (error) => logger.warn({ err: error }, 'a refused sign-in has no entry in the audit trail'));
   const provider = openIdProviderOf(config);
   const openId = provider === null ? null : new OpenIdSignIn(provider, databases, people.accounts, people.invitations);
   const limiter = createRateLimiter({ databases });
@@ -73,6 +75,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
       plane,
       vault,
       audit,
+      peopleTrail,
       verbs: createLedgerVerbs({ databases, catalogue: actionCatalogue }),
       checkConnection: checkOver(outbound, databases, vault),
       outbound,
@@ -93,6 +96,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
     await upkeep.stop();
     connections.end(closeWithinMs);
     await application.close();
+    await peopleTrail.settled();
     await topicsReady.stop();
     await plane.close();
     await outbound.close();

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 export interface AuditEntry {
   /** ISO 8601, by the database's clock. */
   readonly at: string;
-  /** `user:<id>`, `key:<id>` or `operator`. */
+  /** `user:<id>`, `key:<id>`, `operator`, or `stranger`: somebody who did not show who they are, as in a refused sign-in. */
   readonly actor: string;
   /** Where the request came from; null for what an operator does on the machine. */
   readonly address: string | null;

@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, Res, UsePipes } from '@n
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type People, SetupClosed } from '@trunkline/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PeopleTrail } from '../audit/people-trail.js';
 import { bodyCheck } from '../control/body-check.js';
 import { peopleToken } from '../edge/access.guard.js';
 import { RequestInvalid } from '../edge/errors.js';
@@ -19,6 +20,7 @@ export class EntryController {
   constructor(
     @Inject(peopleToken) private readonly people: People,
     @Inject(Cookies) private readonly cookies: Cookies,
+    @Inject(PeopleTrail) private readonly trail: PeopleTrail,
   ) {}
 
   @Post('setup')
@@ -31,6 +33,7 @@ export class EntryController {
     if (!/^tsu_[A-Za-z0-9_-]{43}$/.test(body.token)) throw SetupClosed.because('it has not the form of one');
     const owner = { email: body.email, name: body.name, password: body.password, organisation: organisationId === undefined ? { name: organisation ?? '' } : { id: organisationId.toLowerCase() } };
     const made = await this.people.setup.complete(body.token, owner);
+    await this.trail.tell(request, { organisationId: made.organisationId, userId: made.userId, action: 'setup:complete', after: { user: made.userId, role: 'owner' } });
     return this.signedIn(request, reply, made.userId, made.organisationId, 'setup');
   }
 
@@ -39,7 +42,11 @@ export class EntryController {
   @Needs('nobody')
   @ApiOperation({ summary: 'Accept an invitation', description: 'Makes the account if the invited address has none, else asks for its password. Signs in.' })
   async accept(@Req() request: FastifyRequest, @Body() body: AcceptBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    const { account, invitation } = await this.people.invitations.acceptWithPassword(body.token, body, request.ip);
+    const { account, invitation } = await this.people.invitations.acceptWithPassword(body.token, body, request.ip).catch((error: unknown) => {
+      this.trail.acceptanceRefused(request, body.token, error);
+      throw error;
+    });
+    await this.trail.tell(request, { organisationId: invitation.organisationId, userId: account.id, action: 'invitations:accept', before: { invitation: invitation.id }, after: { user: account.id, role: invitation.role, method: 'password' } });
     return this.signedIn(request, reply, account.id, invitation.organisationId, 'invitation');
   }
 

@@ -62,7 +62,10 @@ export class KeysController {
   @Needs('keys:manage')
   @ApiOperation({ summary: 'Revoke a key', description: 'Other gateways may accept it for up to 30 seconds.' })
   async revoke(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    await this.keys.revokeApiKey({ organisationId: holderOf(request).organisationId, keyId: checkedKeyId(id) });
+    const { organisationId } = holderOf(request);
+    const before = (await this.keys.listApiKeys(organisationId)).find(({ keyId }) => keyId === id);
+    await this.keys.revokeApiKey({ organisationId, keyId: checkedKeyId(id) });
+    rememberChange(request, { before: before === undefined ? null : keyView(before), after: null });
   }
 }
 

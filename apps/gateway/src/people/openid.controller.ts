@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Inject, Post, Req, Res, UsePipes } fro
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { OpenIdSignIn, People } from '@trunkline/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PeopleTrail } from '../audit/people-trail.js';
 import { bodyCheck } from '../control/body-check.js';
 import { openIdToken, peopleToken } from '../edge/access.guard.js';
 import { RouteUnknown } from '../edge/errors.js';
@@ -24,6 +25,7 @@ export class OpenIdController {
     @Inject(peopleToken) private readonly people: Pick<People, 'sessions'>,
     @Inject(Cookies) private readonly cookies: Cookies,
     @Inject(SiteAddress) private readonly site: SiteAddress,
+    @Inject(PeopleTrail) private readonly trail: PeopleTrail,
   ) {}
 
   @Get('methods')
@@ -51,6 +53,11 @@ export class OpenIdController {
     callback.search = new URL(request.url, callback).search;
     const arrival = await this.configured().finish(callback, this.cookies.read(request, browserCookie));
     const token = await this.people.sessions.open(arrival.account.id, 'openid', placeOf(request), { organisationId: arrival.organisationId ?? undefined, replaces: this.cookies.sessionOf(request) ?? undefined });
+    const signedIn = await this.people.sessions.find(token);
+    const after = { method: 'openid', session: signedIn?.sessionId ?? null };
+    const organisationId = signedIn?.membership?.organisationId ?? null;
+    // Somebody invited comes in for the first time with it: one entry says both.
+    await this.trail.tell(request, { organisationId, userId: arrival.account.id, action: arrival.organisationId === null ? 'session:sign-in' : 'invitations:accept', after: { ...after, ...(arrival.organisationId === null ? {} : { user: arrival.account.id, role: signedIn?.membership?.role ?? null }) } });
     this.cookies.write(request, reply, browserCookie, '', 0);
     this.cookies.setSession(request, reply, token);
     await reply.code(303).header('location', arrival.returnTo).send();

@@ -42,7 +42,10 @@ export class PeopleController {
   @Needs('people:manage')
   @ApiOperation({ summary: 'Remove a member from the organisation' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    await this.people.members.remove(holderOf(request).actor, checkedId(id, 'member'));
+    const { actor, organisationId } = holderOf(request);
+    const before = (await this.people.members.list(organisationId)).find(({ userId }) => userId === id.toLowerCase());
+    await this.people.members.remove(actor, checkedId(id, 'member'));
+    rememberChange(request, { before: before === undefined ? null : memberView(before), after: null });
   }
 
   @Get('invitations')
@@ -67,7 +70,10 @@ export class PeopleController {
   @Needs('people:manage')
   @ApiOperation({ summary: 'Withdraw an invitation' })
   async withdraw(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    await this.people.invitations.withdraw(holderOf(request).actor, checkedId(id, 'invitation'));
+    const { actor, organisationId } = holderOf(request);
+    const before = (await this.people.invitations.list(organisationId)).find((invitation) => invitation.id === id.toLowerCase());
+    await this.people.invitations.withdraw(actor, checkedId(id, 'invitation'));
+    rememberChange(request, { before: before === undefined ? null : invitationView(before), after: null });
   }
 }
 

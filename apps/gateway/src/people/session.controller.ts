@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, Res, UsePipes } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { csrfTokenOf, type Membership, type People, type SignedIn } from '@trunkline/identity';
+import { csrfTokenOf, type Membership, PasswordUnfit, type People, type SignedIn } from '@trunkline/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PeopleTrail, type PersonalAct } from '../audit/people-trail.js';
 import { bodyCheck } from '../control/body-check.js';
 import { checkedId } from '../control/uuid.js';
 import { peopleToken } from '../edge/access.guard.js';
@@ -21,6 +22,7 @@ export class SessionController {
   constructor(
     @Inject(peopleToken) private readonly people: People,
     @Inject(Cookies) private readonly cookies: Cookies,
+    @Inject(PeopleTrail) private readonly trail: PeopleTrail,
   ) {}
 
   @Post()
@@ -28,10 +30,15 @@ export class SessionController {
   @Needs('nobody')
   @ApiOperation({ summary: 'Sign in with e-mail address and password', description: 'Always makes a new session, sent as a cookie; one that was there ends. An unknown account and a wrong password get the same answer.' })
   async signIn(@Req() request: FastifyRequest, @Body() body: SignInBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    const account = await this.people.accounts.signIn(body, request.ip);
+    const account = await this.people.accounts.signIn(body, request.ip).catch((error: unknown) => {
+      this.trail.signInRefused(request, body.email, error);
+      throw error;
+    });
     const token = await this.people.sessions.open(account.id, 'password', placeOf(request), { replaces: this.cookies.sessionOf(request) ?? undefined });
+    const signedIn = await this.people.sessions.find(token);
+    if (signedIn !== null) await this.tell(request, signedIn, 'session:sign-in', { after: { method: 'password', session: signedIn.sessionId } });
     this.cookies.setSession(request, reply, token);
-    return this.view(token);
+    return signedIn === null ? null : sessionView(signedIn, token);
   }
 
   @Get()
@@ -47,7 +54,9 @@ export class SessionController {
   @Needs('signed-in')
   @ApiOperation({ summary: 'Sign out' })
   async signOut(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
-    await this.people.sessions.end(personOf(request).token);
+    const { signedIn, token } = personOf(request);
+    await this.people.sessions.end(token);
+    await this.tell(request, signedIn, 'session:sign-out', { before: { session: signedIn.sessionId } });
     this.cookies.clearSession(request, reply);
   }
 
@@ -65,6 +74,7 @@ export class SessionController {
   async turn(@Req() request: FastifyRequest, @Body() { organisation_id: organisationId }: OrganisationChoice): Promise<unknown> {
     const { signedIn, token } = personOf(request);
     const membership = await this.people.sessions.turnTo(signedIn, organisationId.toLowerCase());
+    await this.tell(request, { ...signedIn, membership }, 'session:turn', { before: { organisation: signedIn.membership?.organisationId ?? null }, after: { organisation: membership.organisationId } });
     return sessionView({ ...signedIn, membership }, token);
   }
 
@@ -73,9 +83,13 @@ export class SessionController {
   @ApiOperation({ summary: 'Change the own password', description: 'Ends every other session of the person and gives this one a new token.' })
   async changePassword(@Req() request: FastifyRequest, @Body() body: PasswordBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
     const { signedIn, token: old } = personOf(request);
-    await this.people.accounts.changePassword(signedIn, body.current_password, body.new_password, request.ip);
+    await this.people.accounts.changePassword(signedIn, body.current_password, body.new_password, request.ip).catch(async (error: unknown) => {
+      if (PasswordUnfit.matches(error)) await this.tell(request, signedIn, 'account:password', { outcome: error.code });
+      throw error;
+    });
     await this.people.sessions.endOthers(signedIn.userId, signedIn.sessionId);
     const token = await this.people.sessions.open(signedIn.userId, 'password', placeOf(request), { replaces: old, organisationId: signedIn.membership?.organisationId });
+    await this.tell(request, signedIn, 'account:password', {});
     this.cookies.setSession(request, reply, token);
     return this.view(token);
   }
@@ -94,8 +108,10 @@ export class SessionController {
   @Needs('signed-in')
   @ApiOperation({ summary: 'End every session of the signed-in person but this one' })
   async endOthers(@Req() request: FastifyRequest): Promise<unknown> {
-    const { userId, sessionId } = personOf(request).signedIn;
-    return { ended: await this.people.sessions.endOthers(userId, sessionId) };
+    const { signedIn } = personOf(request);
+    const ended = await this.people.sessions.endOthers(signedIn.userId, signedIn.sessionId);
+    await this.tell(request, signedIn, 'session:end', { after: { ended } });
+    return { ended };
   }
 
   @Delete('all/:id')
@@ -103,8 +119,14 @@ export class SessionController {
   @Needs('signed-in')
   @ApiOperation({ summary: 'End one session of the signed-in person' })
   async endOne(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    const isEnded = await this.people.sessions.endOne(personOf(request).signedIn.userId, checkedId(id, 'session'));
+    const { signedIn } = personOf(request);
+    const isEnded = await this.people.sessions.endOne(signedIn.userId, checkedId(id, 'session'));
     if (!isEnded) throw NotFound.because(`session ${id}`);
+    await this.tell(request, signedIn, 'session:end', { before: { session: id.toLowerCase() }, after: { ended: 1 } });
+  }
+
+  private tell(request: FastifyRequest, { userId, membership }: Pick<SignedIn, 'userId' | 'membership'>, action: PersonalAct['action'], rest: Pick<PersonalAct, 'outcome' | 'before' | 'after'>): Promise<void> {
+    return this.trail.tell(request, { organisationId: membership?.organisationId ?? null, userId, action, ...rest });
   }
 
   private async view(token: string): Promise<unknown> {

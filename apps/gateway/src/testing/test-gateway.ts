@@ -5,6 +5,7 @@ import { actionCatalogue } from '@trunkline/connectors';
 import { type Identity, type People, createIdentity, createPeople, createRateLimiter } from '@trunkline/identity';
 import type { Effect } from '../edge/effect.interceptor.js';
 import { auditing } from '../audit/audit-listener.js';
+import { PeopleTrail } from '../audit/people-trail.js';
 import type { AccessWiring } from '../edge/access-wiring.js';
 import { createLedgerVerbs } from '@trunkline/ledger';
 import { openVault } from '@trunkline/storage';
@@ -68,13 +69,14 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
   const effects: Effect[] = [];
   const audit = createAuditTrail(database.databases);
   const people = createPeople({ databases: database.databases });
+  const peopleTrail = new PeopleTrail(audit, people, (error) => bugs.push(error));
   const limiter = createRateLimiter({ databases: database.databases });
   const access: AccessWiring = { identity, people, openId: null, limiter, onEffect: (effect) => { effects.push(effect); return auditing(audit)(effect); }, publicUrl: null, strangerRequestsPerMinute: null, trustedProxies: [], ...wishes };
   const outbound = createOutbound({ policy: allowEverywhere });
   const plane = new ControlPlane(database.url, eventLog, (error) => bugs.push(error));
   const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   const application = await createGatewayApplication(
-    { databases: database.databases, eventLog, access, plane, vault, audit, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound, database.databases, vault), outbound, consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
+    { databases: database.databases, eventLog, access, plane, vault, audit, peopleTrail, verbs: createLedgerVerbs({ databases: database.databases, catalogue: actionCatalogue }), checkConnection: checkOver(outbound, database.databases, vault), outbound, consumerGroups: [], answerWithinMs: 2_000, backlog: { holds: () => false } },
     (error) => bugs.push(error.cause ?? error),
   );
   await application.listen(0, '127.0.0.1');
@@ -93,6 +95,7 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
     send: (method, path, body, headers = {}) => send(url + path, method, body, { authorization: `Bearer ${apiKey}`, ...headers }),
     close: async () => {
       await application.close();
+      await peopleTrail.settled();
       await plane.close();
       await outbound.close();
       await eventLog.close();

@@ -206,6 +206,26 @@ describe('connecting by signing in at the provider', () => {
     expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: true });
   });
 
+  it('is given back when the integration is deleted', async () => {
+    const id = await integration();
+    await connected(id);
+    const before = ((await control('GET', 'token-calls'))['calls'] as readonly unknown[]).length;
+    expect((await gateway.send('DELETE', `/api/integrations/${id}`)).status).toBe(204);
+    expect(((await control('GET', 'token-calls'))['calls'] as readonly unknown[]).slice(before)).toMatchObject([{ grantType: 'revoke' }]);
+  });
+
+  it('does not follow the settings to another address: whoever may change them does not get the tokens', async () => {
+    const id = await integration();
+    await connected(id);
+    const elsewhere = await simulatorFor({ provider: 'salesforce' });
+    expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: { instance_url: elsewhere.url, sign_in: 'authorization_code' } }, { 'if-match': '"2"' })).status).toBe(200);
+    expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: false, checks: [{ problem: expect.stringContaining('another address') as unknown }] });
+    expect((await gateway.send('POST', `/api/integrations/${id}/disconnect`, {})).body).toMatchObject({ revoked_at_provider: false });
+    const calls = await fetch(`${elsewhere.url}/_control/calls`);
+    expect(await calls.json()).toMatchObject({ total: 0 });
+    await elsewhere.stop();
+  });
+
   it('does not begin where nobody signs in, without a client, or where the callback address is anybody\'s guess', async () => {
     const techone = await integration('techone', { base_url: 'https://council.example' });
     expect((await gateway.send('POST', `/api/integrations/${techone}/connect`, {}, owner.headers)).body).toMatchObject({ status: 409, code: 'oauth.not_offered' });

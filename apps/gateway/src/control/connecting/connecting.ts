@@ -1,5 +1,5 @@
 import { type Provider, providers as registered } from '@trunkline/connectors';
-import { type ConnectedParts, disconnect, grantsOf, type GrantView, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
+import { type ConnectedParts, disconnect, grantsOf, grantToGiveBack, type GrantView, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
 import { type Actor, actorName } from '@trunkline/identity';
 import { type Outbound, startDeadline } from '@trunkline/outbound';
 import type { Databases, Integration } from '@trunkline/storage';
@@ -70,7 +70,15 @@ export class Connecting {
   }
 
   async disconnect(actor: Actor, integrationId: string): Promise<{ readonly isRevokedThere: boolean }> {
-    return disconnect(this.parts.databases, this.parts.vault, await this.partsOf(await this.parts.integrations.read(actor.organisationId, integrationId)));
+    return disconnect(this.parts, await this.partsOf(await this.parts.integrations.read(actor.organisationId, integrationId)));
+  }
+
+  /** Before an integration is deleted: what to do once it is, so that nothing of ours stays good at the provider. */
+  async farewell(organisationId: string, integrationId: string): Promise<() => Promise<void>> {
+    const giveBack = await grantToGiveBack(this.parts, organisationId, integrationId);
+    if (giveBack === null) return () => Promise.resolve();
+    const integration = await this.partsOf(await this.parts.integrations.read(organisationId, integrationId));
+    return async () => void (await giveBack(integration));
   }
 
   grantsOf(organisationId: string): Promise<readonly GrantView[]> {

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, UsePipes } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { rememberChange } from '../../edge/change.js';
 import { NotFound } from '../../edge/errors.js';
 import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
@@ -41,7 +42,9 @@ export class DeadLettersController {
   @ApiOperation({ summary: 'Give dead-lettered steps another dispatch', description: 'Same run, same effect keys: repeating this request does nothing twice. With `dry_run` it only counts; `renumbered` is how many runs go to the end of the line of their subject.' })
   async redrive(@Req() request: FastifyRequest, @Body() body: RedriveBody): Promise<unknown> {
     const answer = await this.verbs.redrive(holderOf(request).organisationId, { ids: body.ids, filter: { ...filterOf(body), isOpen: true }, dryRun: body.dry_run, perSecond: body.per_second ?? null, force: body.force });
-    return { dry_run: body.dry_run, matched: answer.matched, redriven: answer.redriven, renumbered: answer.renumbered, refused: answer.refused, by_class: answer.byClass, sample: answer.sample.map(deadLetterView) };
+    const counts = { dry_run: body.dry_run, matched: answer.matched, redriven: answer.redriven, renumbered: answer.renumbered, refused: answer.refused };
+    rememberChange(request, { before: null, after: { ...counts, ids: body.ids ?? null, force: body.force, per_second: body.per_second ?? null } });
+    return { ...counts, by_class: answer.byClass, sample: answer.sample.map(deadLetterView) };
   }
 }
 

@@ -11,6 +11,7 @@ import { entityTag } from '../entity-tag.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
 import type { LedgerVerbs } from '@trunkline/ledger';
 import { ledgerVerbs } from '../tokens.js';
+import { Connecting } from '../connecting/connecting.js';
 import { checkedId } from '../uuid.js';
 import { ProviderUnknown } from './errors.js';
 import { IntegrationViews } from './integration-views.js';
@@ -26,6 +27,7 @@ export class IntegrationsController {
     @Inject(IntegrationsService) private readonly integrations: IntegrationsService,
     @Inject(ledgerVerbs) private readonly verbs: LedgerVerbs,
     @Inject(IntegrationViews) private readonly views: IntegrationViews,
+    @Inject(Connecting) private readonly connecting: Connecting,
   ) {}
 
   @Get('templates')
@@ -69,7 +71,9 @@ export class IntegrationsController {
   @Needs('integrations:process-queue')
   @ApiOperation({ summary: 'Make every deferred or parked item of the organisation due now', description: 'Those parked as unknown or ambiguous excepted: a person settles them. Answers with counts.' })
   async processQueue(@Req() request: FastifyRequest): Promise<unknown> {
-    return { counts: await this.verbs.processQueue(holderOf(request).organisationId) };
+    const counts = await this.verbs.processQueue(holderOf(request).organisationId);
+    rememberChange(request, { before: null, after: { counts } });
+    return { counts };
   }
 
   @Get(':id')
@@ -99,7 +103,9 @@ export class IntegrationsController {
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
     const { organisationId } = holderOf(request);
     const before = await this.views.read(organisationId, checkedId(id, 'integration'));
+    const farewell = await this.connecting.farewell(organisationId, checkedId(id, 'integration'));
     await this.integrations.remove(organisationId, checkedId(id, 'integration'));
+    await farewell();
     rememberChange(request, { before, after: null });
   }
 
@@ -109,6 +115,7 @@ export class IntegrationsController {
   @ApiOperation({ summary: "Test the connection: really calls the provider's cheap checks" })
   async test(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { isGood, findings } = await this.integrations.test(holderOf(request).organisationId, checkedId(id, 'integration'));
+    rememberChange(request, { before: null, after: { ok: isGood } });
     return { ok: isGood, checks: findings.map((finding) => ({ shows: finding.shows, ok: finding.isGood, problem: finding.problem })) };
   }
 
@@ -118,8 +125,7 @@ export class IntegrationsController {
   @ApiOperation({ summary: 'Hold the work of an integration; nothing is lost, its steps stay ready' })
   async pause(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
-    await this.verbs.pause(organisationId, checkedId(id, 'integration'));
-    return this.views.read(organisationId, id.toLowerCase());
+    return this.held(request, id, () => this.verbs.pause(organisationId, checkedId(id, 'integration')));
   }
 
   @Post(':id/resume')
@@ -128,8 +134,16 @@ export class IntegrationsController {
   @ApiOperation({ summary: 'Let the held work of an integration go on' })
   async resume(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
     const { organisationId } = holderOf(request);
-    await this.verbs.resume(organisationId, checkedId(id, 'integration'));
-    return this.views.read(organisationId, id.toLowerCase());
+    return this.held(request, id, () => this.verbs.resume(organisationId, checkedId(id, 'integration')));
+  }
+
+  private async held(request: FastifyRequest, id: string, change: () => Promise<void>): Promise<unknown> {
+    const { organisationId } = holderOf(request);
+    const before = await this.views.read(organisationId, checkedId(id, 'integration'));
+    await change();
+    const after = await this.views.read(organisationId, id.toLowerCase());
+    rememberChange(request, { before: { paused: before['paused'] }, after: { paused: after['paused'] } });
+    return after;
   }
 
   private tagged(reply: FastifyReply, integration: Integration): Promise<Record<string, unknown>> {

@@ -1,12 +1,13 @@
 import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, UsePipes } from '@nestjs/common';
 import { ApiHeader, ApiOkResponse, ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { rememberChange } from '../../edge/change.js';
 import { NotFound } from '../../edge/errors.js';
 import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { bodyCheck } from '../body-check.js';
 import { checkedIdempotencyKey } from '../idempotency.js';
-import type { LedgerVerbs } from '@trunkline/ledger';
+import type { LedgerVerbs, RunSummary } from '@trunkline/ledger';
 import { epochMs } from '../times.js';
 import { ledgerVerbs } from '../tokens.js';
 import { checkedId } from '../uuid.js';
@@ -61,7 +62,9 @@ export class RunsController {
       idempotencyKey: checkedIdempotencyKey(key),
     });
     if (answer === null) throw NotFound.because(`run ${id}`);
-    return { run_id: answer.runId, dry_run: body.dry_run, steps: answer.steps };
+    const done = { run_id: answer.runId, dry_run: body.dry_run, steps: answer.steps };
+    rememberChange(request, { before: null, after: { ...done, version: body.version, from_step: body.from_step ?? null, new_effects: body.new_effects } });
+    return done;
   }
 
   @Post(':id/cancel')
@@ -69,9 +72,13 @@ export class RunsController {
   @Needs('runs:cancel')
   @ApiOperation({ summary: 'Cancel what has not been sent', description: 'Steps that may have written something already are listed in `possibly_written`.' })
   async cancel(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
-    const answer = await this.verbs.cancel(holderOf(request).organisationId, checkedId(id, 'run'));
+    const { organisationId } = holderOf(request);
+    const before = await this.statesOf(organisationId, checkedId(id, 'run'));
+    const answer = await this.verbs.cancel(organisationId, checkedId(id, 'run'));
     if (answer === null) throw NotFound.because(`run ${id}`);
-    return { run_id: id, state: answer.state, cancelled: answer.cancelled, cancel_requested: answer.requested, possibly_written: answer.possiblyWritten };
+    const after = { run_id: id, state: answer.state, cancelled: answer.cancelled, cancel_requested: answer.requested, possibly_written: answer.possiblyWritten };
+    rememberChange(request, { before, after });
+    return after;
   }
 
   @Post(':id/steps/:step/settle')
@@ -80,8 +87,21 @@ export class RunsController {
   @ApiOperation({ summary: 'Say whether a step parked as unknown or ambiguous has had its effect' })
   async settle(@Req() request: FastifyRequest, @Param('id') id: string, @Param('step') step: string, @Body() body: SettleBody): Promise<unknown> {
     const answer = body.outcome === 'done' ? { kind: 'done' as const, externalId: body.external_id ?? null } : { kind: 'not-done' as const };
-    const run = await this.verbs.settle(holderOf(request).organisationId, checkedId(id, 'run'), step, answer);
+    const { organisationId } = holderOf(request);
+    const before = await this.statesOf(organisationId, checkedId(id, 'run'));
+    const run = await this.verbs.settle(organisationId, checkedId(id, 'run'), step, answer);
     if (run === null) throw NotFound.because(`step ${step} of run ${id}`);
+    rememberChange(request, { before, after: { outcome: body.outcome, external_id: body.external_id ?? null, ...statesIn(run) } });
     return runDetailView(run);
   }
+
+  /** For the audit trail: as it was read just before, not in the transaction of the change. */
+  private async statesOf(organisationId: string, id: string): Promise<unknown> {
+    const run = await this.verbs.showRun(organisationId, id);
+    return run === null ? null : statesIn(run);
+  }
+}
+
+function statesIn({ state, steps }: Pick<RunSummary, 'state' | 'steps'>): { readonly state: string; readonly steps: Readonly<Record<string, string>> } {
+  return { state, steps: Object.fromEntries(steps.map((step) => [step.id, step.state])) };
 }
