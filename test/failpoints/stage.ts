@@ -84,7 +84,7 @@ export class Stage {
   /** As if a person had signed in at the provider, an hour ago or just now. */
   async signIn(tokens: Readonly<Record<string, unknown>>, isExpired: boolean): Promise<void> {
     const { organisationId, integrationId, around: { databases, vault } } = this;
-    const sealed = await vault.seal(JSON.stringify({ answer: tokens, instanceUrl: null }), placeOfGrant(organisationId, integrationId));
+    const sealed = await vault.seal(JSON.stringify({ answer: tokens, instanceUrl: null, places: [`${this.around.server.url}/token`, this.around.server.url] }), placeOfGrant(organisationId, integrationId));
     await inTenant(databases, organisationId, async (client) => {
       await client.query(`update integrations set settings = settings || '{"sign_in": "authorization_code"}', version = version + 1, updated_at = clock_timestamp() where id = $1`, [integrationId]);
       await client.query(

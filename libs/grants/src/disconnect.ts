@@ -8,8 +8,10 @@ import { type GrantTokens, textIn } from './tokens.js';
 
 const endpointMs = 10_000;
 
+type Parts = { readonly databases: Pick<Databases, 'tenant'>; readonly vault: Pick<Vault, 'open'> };
+
 /** Forgets the tokens first, then gives the grant back to the provider. False: the provider has no way to, or was not reached; there it stands until somebody ends it. */
-export async function disconnect(databases: Pick<Databases, 'tenant'>, vault: Pick<Vault, 'open'>, integration: ConnectedParts): Promise<{ readonly isRevokedThere: boolean }> {
+export async function disconnect({ databases, vault }: Parts, integration: ConnectedParts): Promise<{ readonly isRevokedThere: boolean }> {
   const { organisationId, integrationId } = integration;
   const sealed = await inTenant(databases, organisationId, async (client) => {
     const { rows } = await client.query<{ tokens: Buffer | null }>('select tokens from grants where organisation_id = $1 and integration_id = $2 for update', [organisationId, integrationId]);
@@ -19,8 +21,22 @@ export async function disconnect(databases: Pick<Databases, 'tenant'>, vault: Pi
     await client.query('update integrations set version = version + 1, updated_at = clock_timestamp() where organisation_id = $1 and id = $2', [organisationId, integrationId]);
     return rows[0].tokens;
   });
-  if (sealed === null) return { isRevokedThere: false };
-  const tokens = JSON.parse((await vault.open(sealed, placeOfGrant(organisationId, integrationId))).toString('utf8')) as GrantTokens;
+  return { isRevokedThere: await giveBack(vault, integration, sealed) };
+}
+
+/** What is to be given back once the integration is deleted, and its tokens with it; null: nothing. */
+export async function grantToGiveBack({ databases, vault }: Parts, organisationId: string, integrationId: string): Promise<((integration: ConnectedParts) => Promise<boolean>) | null> {
+  const { rows } = await inTenant(databases, organisationId, (client) => client.query<{ tokens: Buffer | null }>('select tokens from grants where organisation_id = $1 and integration_id = $2', [organisationId, integrationId]));
+  const sealed = rows[0]?.tokens ?? null;
+  return sealed === null ? null : (integration) => giveBack(vault, integration, sealed);
+}
+
+async function giveBack(vault: Pick<Vault, 'open'>, integration: ConnectedParts, sealed: Buffer | null): Promise<boolean> {
+  if (sealed === null) return false;
+  const tokens = JSON.parse((await vault.open(sealed, placeOfGrant(integration.organisationId, integration.integrationId))).toString('utf8')) as GrantTokens;
   const token = textIn(tokens, 'refresh_token') ?? textIn(tokens, 'access_token');
-  return { isRevokedThere: token !== null && (await new SignInAtProvider(integration).revoke(token, startDeadline(endpointMs))) };
+  const conversation = new SignInAtProvider(integration);
+  // Only where it came from.
+  if (token === null || conversation.places().join(' ') !== tokens.places.join(' ')) return false;
+  return conversation.revoke(token, startDeadline(endpointMs));
 }

@@ -3,7 +3,7 @@ export type { GrantTuning, StoredGrantParts } from './stored-grant.js';
 export { StoredGrant, usualGrantTuning } from './stored-grant.js';
 export type { ConnectedParts, SignIn, SignInWishes } from './sign-ins.js';
 export { SignIns } from './sign-ins.js';
-export { disconnect } from './disconnect.js';
+export { disconnect, grantToGiveBack } from './disconnect.js';
 export type { GrantView } from './grant-views.js';
 export { grantsOf } from './grant-views.js';
 export type { DueGrant } from './keep-alive.js';

@@ -4,7 +4,7 @@ import { startDeadline } from '@trunkline/outbound';
 import { type Databases, inTenant, placeOfGrant, placeOfSignIn } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { InstanceForeign, NobodySignsIn, SignInRefused, SignInStale, SignInUnanswered, SignInUnknown } from './errors.js';
-import { merged } from './tokens.js';
+import { type GrantTokens, merged } from './tokens.js';
 
 const lifeMs = 10 * 60_000;
 const endpointMs = 15_000;
@@ -116,11 +116,11 @@ export class SignIns {
     });
     if (answer.kind === 'none') throw refusalOf(answer);
     const instanceUrl = await checkedInstance(conversation, answer.tokens, isReachable);
-    await this.store(signIn, integration, answer.tokens, instanceUrl);
+    await this.store(signIn, integration, merged({ instanceUrl: null, places: conversation.places() }, answer.tokens, instanceUrl), answer.tokens.lifeMs);
   }
 
-  private async store(signIn: SignIn, { organisationId, integrationId, provider, version }: ConnectedParts, tokens: IssuedTokens, instanceUrl: string | null): Promise<void> {
-    const sealed = await this.vault.seal(JSON.stringify(merged(null, tokens, instanceUrl)), placeOfGrant(organisationId, integrationId));
+  private async store(signIn: SignIn, { organisationId, integrationId, provider, version }: ConnectedParts, tokens: GrantTokens, tokenLifeMs: number | null): Promise<void> {
+    const sealed = await this.vault.seal(JSON.stringify(tokens), placeOfGrant(organisationId, integrationId));
     const keepAliveMs = provider.auth.kind === 'oauth2' ? (provider.auth.authorizationCode?.keepAliveMs ?? null) : null;
     await inTenant(this.databases, organisationId, async (client) => {
       // A new version: workers read it within seconds, and its gate opens if it waited for somebody to reconnect.
@@ -135,7 +135,7 @@ export class SignIns {
          on conflict (organisation_id, integration_id) do update set provider = excluded.provider, state = 'connected', reason = null, tokens = excluded.tokens, version = g.version + 1,
            expires_at = excluded.expires_at, keep_alive_at = excluded.keep_alive_at, refreshing_by = null, refreshing_until = null, unfinished = 0,
            connected_by = excluded.connected_by, connected_at = clock_timestamp(), refreshed_at = clock_timestamp()`,
-        [organisationId, integrationId, provider.id, sealed, tokens.lifeMs, keepAliveMs, signIn.startedBy],
+        [organisationId, integrationId, provider.id, sealed, tokenLifeMs, keepAliveMs, signIn.startedBy],
       );
     });
   }

@@ -81,6 +81,10 @@ export class StoredGrant implements GrantedTokens {
       await this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
       throw error;
     });
+    if (!this.isForHere(before)) {
+      await this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
+      return none(notConnected({ state: 'connected', reason: 'address_changed' }));
+    }
     const refreshToken = textIn(before, 'refresh_token');
     if (refreshToken === null) return this.park(row, claim, 'no_refresh_token');
     // Two before have died over it. Where each refresh may end the token it is made with, a third would only hide that.
@@ -139,6 +143,7 @@ export class StoredGrant implements GrantedTokens {
 
   private async tokenOf(row: GrantRow, isFresh: boolean): Promise<TokenAnswer> {
     const tokens = await this.open(row);
+    if (!this.isForHere(tokens)) return none(notConnected({ state: 'connected', reason: 'address_changed' }));
     const value = textIn(tokens, 'access_token');
     if (value === null) return none(notConnected(row));
     // Looked at again soon where somebody else is refreshing it.
@@ -150,6 +155,12 @@ export class StoredGrant implements GrantedTokens {
     const { organisationId, integrationId, vault } = this.parts;
     const opened = await vault.open(tokens ?? Buffer.alloc(0), placeOfGrant(organisationId, integrationId));
     return JSON.parse(opened.toString('utf8')) as GrantTokens;
+  }
+
+  /** Whoever may change the settings must not get the tokens by that. */
+  private isForHere({ places }: GrantTokens): boolean {
+    const now = new SignInAtProvider(this.parts).places();
+    return now.length === places.length && now.every((place, index) => place === places[index]);
   }
 
   private get code() {
@@ -176,6 +187,7 @@ const reasons: Readonly<Record<string, string>> = {
   grant_ended: 'the provider says that the grant has ended; somebody has to sign in again',
   refresh_lost: 'the provider has replaced the refresh token, and its answer was lost on the way here; somebody has to sign in again',
   refresh_unfinished: 'two processes ended while they refreshed the token; somebody has to sign in again',
+  address_changed: 'the settings name another address than the one at which somebody signed in; somebody has to sign in there',
   no_refresh_token: 'the provider gave no refresh token; somebody has to sign in again, with the scope that gives one',
   disconnected: 'the integration was disconnected',
 };

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CommandUsage, exitCodes, NoTarget } from '../client/failure.js';
 import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
-import { withApi, withOutput } from './options.js';
+import { connect, disconnect } from './connecting.js';
+import { positiveNumber, withApi, withOutput } from './options.js';
 
 export function addIntegrations(program: Command): void {
   const integrations = program.command('integrations').description('the organisation\'s connections to providers');
@@ -28,7 +29,18 @@ export function addIntegrations(program: Command): void {
     .description('try again with new credentials, or with the stored ones; opens a gate that says `reconnect`')
     .argument('<id>', 'integration')
     .option('-f, --file <file>', 'the credentials as JSON, from a file or `-` (stdin); they are never taken from the command line')
+    .option('--per-minute <calls>', 'let held work go on at this pace; it stays the integration\'s limit until the setting limit_per_minute is changed', positiveNumber)
     .action(reconnect);
+  integrations
+    .command('connect')
+    .description('connect by signing in at the provider: prints where, and asks for the code that the browser shows')
+    .argument('<id>', 'integration')
+    .action(connect);
+  integrations
+    .command('disconnect')
+    .description('forget the tokens and give the grant back to the provider; work is held until somebody connects again')
+    .argument('<id>', 'integration')
+    .action(disconnect);
   withOutput(integrations.command('test'))
     .description('call the provider\'s cheap check with the stored credentials')
     .argument('<id>', 'integration')
@@ -40,12 +52,14 @@ export function addIntegrations(program: Command): void {
 }
 
 /** Saving an integration is what opens its gate; a mask stands for a credential that stays as it was. */
-function reconnect(id: string, { file }: { file?: string }): Promise<void> {
+function reconnect(id: string, { file, perMinute }: { file?: string; perMinute?: number }): Promise<void> {
   const given = file === undefined ? null : readCredentials(file);
   return withApi(async (api) => {
     const path = `/api/integrations/${encodeURIComponent(id)}`;
-    const { body, headers } = await api.call<{ credentials: Record<string, string> | null }>('GET', path);
-    await api.call('PUT', path, { credentials: { ...body.credentials, ...given } }, { 'if-match': String(headers['etag'] ?? '') });
+    const { body, headers } = await api.call<{ settings: Record<string, unknown>; credentials: Record<string, string> | null; authorization: { state: string } | null }>('GET', path);
+    const pace = perMinute === undefined ? {} : { settings: { ...body.settings, limit_per_minute: perMinute } };
+    await api.call('PUT', path, { ...pace, credentials: { ...body.credentials, ...given } }, { 'if-match': String(headers['etag'] ?? '') });
+    if (body.settings['sign_in'] === 'authorization_code' && body.authorization?.state !== 'connected') return say('Saved. A person has to sign in at the provider again: npx --no trunkline integrations connect');
     say('Saved. Held work goes on if the provider accepts the credentials: npx --no trunkline integrations test');
   });
 }

@@ -94,6 +94,12 @@ export class SignInAtProvider {
     return openid.tokenRevocation(configuration, token).then(() => true, () => false);
   }
 
+  /** Where tokens and secrets go by the settings as they are now: what was granted under others is not for these. */
+  places(): readonly string[] {
+    const api = this.parts.provider.baseUrl.filter((template) => !template.includes('{granted.'));
+    return [baseAddress(this.auth.token, this.scope).href, baseAddress(api, this.scope).origin];
+  }
+
   /** The address that the answer names for its tokens; null: the provider names none. Throws where it is none of the provider's (S13). */
   instanceUrlIn(fields: Readonly<Record<string, unknown>>): string | null {
     const { instance } = this.code;
