@@ -117,7 +117,8 @@ export class Budget {
       const before = stored.find(({ name }) => name === window.name);
       if (before === undefined) continue;
       const sinceMs = Math.max(0, nowMs - before.storedAtMs);
-      if (sinceMs < window.windowMs) window.count(before.used, before.storedAtMs);
+      // Some of it may have been used between the last store and now.
+      if (sinceMs < window.windowMs) window.count(before.used, isOwn ? before.storedAtMs : nowMs);
       if (isOwn) continue;
       const unseen = Math.min(window.calls, Math.ceil((window.calls * Math.min(sinceMs, window.windowMs)) / window.windowMs));
       const room = Math.max(0, window.calls - window.used(nowMs, nowMs));

@@ -1,15 +1,25 @@
 import { limitsOf as limitsIn, type Provider } from '@trunkline/connectors';
-import { inOrganisations, type Databases } from '@trunkline/storage';
-import { Budget, type StoredWindow } from './budget.js';
+import type { Databases } from '@trunkline/storage';
+import { Budget } from './budget.js';
+import { BudgetRows } from './budget-rows.js';
 import { IdleEntries } from './idle-entries.js';
 import { Places } from './places.js';
 import type { Integration } from './integrations.js';
-import { Permit } from './permit.js';
+import { Permit, type Granted } from './permit.js';
 import type { WorkerLogger } from './ports.js';
 
 const storeEveryMs = 1_000;
-/** After a pause this long somebody else may have used the budget meanwhile. */
-const readAgainAfterMs = 5_000;
+/** Stored with every second's look for so long after its last use. */
+const inUseMs = 5_000;
+/** What was last stored this long ago has to be stored again before anything is granted: somebody else may own the budget by now. */
+const trustedForMs = 1_500;
+/** Calls that may be granted beyond what is stored until it is stored again; twice as many as since the last time, if that is more. The next owner counts them as made. */
+const leastAhead = 8;
+const mostAhead = 512;
+/** Of the smallest window: an owner that dies must not leave it full. */
+const shareAhead = 0.25;
+const mostSaves = 5;
+const unsavedWaitMs = 1_000;
 /** Then forgotten, once its windows are empty. */
 const idleAfterMs = 15 * 60_000;
 
@@ -19,36 +29,41 @@ interface Held {
   readonly limits: string;
   readonly organisationId: string;
   readonly integrationId: string;
+  /** Calls in the smallest window; Infinity: nothing to store. */
+  readonly calls: number;
   usedAtMs: number;
   isChanged: boolean;
+  /** Granted since what is stored was counted; never more than `ahead`. */
+  uncovered: number;
+  ahead: number;
+  savedAtMs: number;
+  /** Another worker has claimed it. */
+  isLost: boolean;
 }
 
 /** Times on the database's clock. */
 export type Permission = { readonly kind: 'granted'; readonly permit: Permit } | { readonly kind: 'denied'; readonly untilMs: number; readonly because: string };
 
-interface Row {
-  readonly name: string;
-  readonly used: number;
-  readonly stored_at_ms: string;
-  readonly worker: string | null;
-}
-
-/** One budget per integration. Commands are partitioned by integration, so one process owns each; what it used is stored every second for the next owner. */
+/** One budget per integration. Commands are partitioned by integration, so one process owns each. What it has used, and what it may use until it stores again, is stored for the next owner before it is used: a killed process leaves nothing uncounted, and two that both take themselves for the owner have one limit. */
 export class Budgets {
   private readonly held = new Map<string, Held>();
   private readonly idle = new IdleEntries(this.held, ({ budget, places, isChanged, usedAtMs }, nowMs) => places.isFree && !isChanged && nowMs - usedAtMs > idleAfterMs && budget.isUnused(this.monotonicMs()));
   private readonly reading = new Map<string, Promise<Held>>();
+  private readonly saving = new Map<Held, Promise<void>>();
+  private readonly rows: BudgetRows;
   private timer: NodeJS.Timeout | null = null;
   private startedAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly databases: Databases,
+    databases: Databases,
     private readonly worker: string,
     private readonly nowMs: () => number,
     /** Budgets count on this clock alone: the measured offset to the database's moves by parts of a second, and a machine's clock may be set. */
     private readonly monotonicMs: () => number,
     private readonly logger: WorkerLogger | undefined,
-  ) {}
+  ) {
+    this.rows = new BudgetRows(databases, worker);
+  }
 
   get size(): number {
     return this.held.size;
@@ -62,20 +77,50 @@ export class Budgets {
 
   async stop(): Promise<void> {
     if (this.timer !== null) clearInterval(this.timer);
-    await this.store();
+    for (const held of this.held.values()) held.isChanged = true;
+    await this.store(true);
   }
 
   /** `release` is called with the permit's end; a refusal leaves it to the caller. */
   async reserve(integration: Integration, cost: number, maxWaitMs: number, release: () => void = () => undefined, late: () => void = () => undefined): Promise<Permission> {
-    const held = await this.of(integration);
-    const reservation = held.budget.reserve(cost, this.monotonicMs(), maxWaitMs);
-    held.usedAtMs = this.nowMs();
-    if (reservation.kind === 'denied') return { ...reservation, untilMs: this.onDatabaseClock(reservation.untilMs) };
-    held.isChanged = true;
-    const changed = (): void => {
+    const granted = await this.grant(integration, cost, maxWaitMs);
+    if (granted.kind === 'denied') return { ...granted, untilMs: this.onDatabaseClock(granted.untilMs) };
+    const again = (leftMs: number): Promise<Granted> => this.grant(integration, 1, leftMs);
+    return { kind: 'granted', permit: new Permit({ granted, again, nowMs: this.monotonicMs, maxWaitMs, release, late }) };
+  }
+
+  private async grant(integration: Integration, cost: number, maxWaitMs: number): Promise<Granted> {
+    for (let isSecond = false; ; isSecond = true) {
+      const held = await this.of(integration);
+      const reservation = held.budget.reserve(cost, this.monotonicMs(), maxWaitMs);
+      held.usedAtMs = this.nowMs();
+      if (reservation.kind === 'denied') return reservation;
       held.isChanged = true;
-    };
-    return { kind: 'granted', permit: new Permit({ budget: held.budget, grant: reservation.grant, nowMs: this.monotonicMs, maxWaitMs, release, changed, late }) };
+      const { grant } = reservation;
+      if (await this.cover(held, cost)) return { kind: 'granted', budget: held.budget, grant };
+      held.budget.giveBack(grant);
+      if (!held.isLost || isSecond) return { kind: 'denied', untilMs: this.monotonicMs() + unsavedWaitMs, because: 'budget.unsaved' };
+    }
+  }
+
+  /** Whether the next owner will know of these calls, whatever becomes of this process. */
+  private async cover(held: Held, cost: number): Promise<boolean> {
+    if (held.calls === Number.POSITIVE_INFINITY) return true;
+    held.uncovered += cost;
+    try {
+      for (let saves = 0; !held.isLost && !this.isCovered(held); saves += 1) {
+        if (saves === mostSaves) return false;
+        await this.save(held);
+      }
+    } catch (error) {
+      this.logger?.warn({ err: error, integrationId: held.integrationId }, 'A used budget cannot be stored; its calls wait until it can');
+      return false;
+    }
+    return !held.isLost;
+  }
+
+  private isCovered({ uncovered, ahead, savedAtMs }: Held): boolean {
+    return uncovered <= ahead && this.monotonicMs() - savedAtMs <= trustedForMs;
   }
 
   onDatabaseClock(monotonicMs: number): number {
@@ -101,60 +146,59 @@ export class Budgets {
   private async of(integration: Integration): Promise<Held> {
     const limits = limitsTextOf(integration);
     const held = this.held.get(integration.id);
-    if (held !== undefined && held.limits === limits && this.nowMs() - held.usedAtMs < readAgainAfterMs) return held;
-    const reading = this.reading.get(integration.id) ?? this.read(integration, limits).finally(() => this.reading.delete(integration.id));
+    if (held !== undefined && held.limits === limits && !held.isLost) return held;
+    const reading = this.reading.get(integration.id) ?? this.claim(integration, limits).finally(() => this.reading.delete(integration.id));
     this.reading.set(integration.id, reading);
     return reading;
   }
 
-  private async read(integration: Integration, limits: string): Promise<Held> {
-    const { windows, places } = limitsOf(integration);
-    const stored = windows.length === 0 ? [] : await this.readWindows(integration);
-    const before = this.held.get(integration.id);
-    const isOwn = before !== undefined && before.limits === limits && stored.every(({ worker }) => worker === this.worker);
-    if (isOwn) {
-      before.usedAtMs = this.nowMs();
-      return before;
-    }
+  private async claim({ organisationId, id, provider, settings }: Integration, limits: string): Promise<Held> {
+    const { windows, places } = limitsOf({ provider, settings });
+    const stored = windows.length === 0 ? [] : await this.rows.claim(organisationId, id, windows.map(({ name }) => name));
+    const before = this.held.get(id);
     const budget = new Budget(windows);
     // A name may have been another process's before this one started.
-    const isForgotten = stored.every(({ worker, storedAtMs }) => worker === this.worker && storedAtMs > this.startedAtMs);
+    const isOwn = stored.every(({ worker, storedAtMs }) => worker === null || (worker === this.worker && storedAtMs > this.startedAtMs));
     const nowMs = this.monotonicMs();
-    budget.inherit(stored.map((row) => ({ ...row, storedAtMs: nowMs - (this.nowMs() - row.storedAtMs) })), nowMs, isForgotten);
-    const held: Held = { budget, places: before !== undefined && before.limits === limits ? before.places : new Places(places), limits, organisationId: integration.organisationId, integrationId: integration.id, usedAtMs: this.nowMs(), isChanged: true };
+    budget.inherit(stored.map((row) => ({ ...row, storedAtMs: nowMs - (this.nowMs() - row.storedAtMs) })), nowMs, isOwn);
+    const calls = Math.min(Number.POSITIVE_INFINITY, ...windows.map((window) => window.calls));
+    const held: Held = {
+      budget, places: before !== undefined && before.limits === limits ? before.places : new Places(places), limits, organisationId, integrationId: id, calls,
+      usedAtMs: this.nowMs(), isChanged: true, uncovered: 0, ahead: 0, savedAtMs: Number.NEGATIVE_INFINITY, isLost: false,
+    };
     this.idle.sweep(this.nowMs());
-    this.held.set(integration.id, held);
+    this.held.set(id, held);
     return held;
   }
 
-  private async readWindows({ organisationId, id }: Integration): Promise<readonly (StoredWindow & { readonly worker: string | null })[]> {
-    const { rows } = await inOrganisations(this.databases, [organisationId], (client) =>
-      client.query<Row>(
-        `select name, used, (extract(epoch from stored_at) * 1000)::bigint::text as stored_at_ms, worker
-         from budget_windows where organisation_id = $1 and integration_id = $2`,
-        [organisationId, id],
-      ),
-    );
-    return rows.map((row) => ({ name: row.name, used: row.used, storedAtMs: Number(row.stored_at_ms), worker: row.worker }));
+  /** One at a time, and everybody who needs one more waits for the same. */
+  private save(held: Held): Promise<void> {
+    const running = this.saving.get(held) ?? this.write([held], false).finally(() => this.saving.delete(held));
+    this.saving.set(held, running);
+    return running;
   }
 
-  private async store(): Promise<void> {
+  private async store(isLast = false): Promise<void> {
     const nowMs = this.nowMs();
-    const changed = [...this.held.values()].filter((held) => held.isChanged || nowMs - held.usedAtMs < readAgainAfterMs);
-    const rows = changed.flatMap((held) => held.budget.toStore(this.monotonicMs()).map((window) => ({ ...window, organisationId: held.organisationId, integrationId: held.integrationId })));
-    for (const held of changed) held.isChanged = false;
-    if (rows.length === 0) return;
-    rows.sort((left, right) => (left.integrationId < right.integrationId ? -1 : 1));
-    await inOrganisations(this.databases, rows.map(({ organisationId }) => organisationId), (client) =>
-      client.query(
-        `insert into budget_windows (organisation_id, integration_id, name, starts_at, used, worker, stored_at)
-         select organisation_id, integration_id, name, clock_timestamp() - make_interval(secs => window_ms / 1000.0), used, $6, clock_timestamp()
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::double precision[], $5::int[]) as w(organisation_id, integration_id, name, window_ms, used)
-         on conflict (organisation_id, integration_id, name) do update set starts_at = excluded.starts_at, used = excluded.used, worker = excluded.worker, stored_at = excluded.stored_at`,
-        [rows.map((row) => row.organisationId), rows.map((row) => row.integrationId), rows.map((row) => row.name), rows.map((row) => row.windowMs), rows.map((row) => row.used), this.worker],
-      ),
-    );
+    await this.write([...this.held.values()].filter((held) => held.calls < Number.POSITIVE_INFINITY && !held.isLost && (held.isChanged || nowMs - held.usedAtMs < inUseMs)), isLast);
   }
+
+  private async write(helds: readonly Held[], isLast: boolean): Promise<void> {
+    const nowMs = this.monotonicMs();
+    const stores = helds.map((held) => ({ held, covered: held.uncovered, ahead: isLast ? 0 : aheadOf(held) }));
+    for (const { held } of stores) held.isChanged = false;
+    const lost = await this.rows.store(stores.flatMap(({ held, ahead }) => held.budget.toStore(nowMs).map((window) => ({ ...window, used: window.used + ahead, organisationId: held.organisationId, integrationId: held.integrationId }))));
+    for (const { held, covered, ahead } of stores) {
+      held.uncovered -= covered;
+      held.ahead = ahead;
+      held.savedAtMs = Math.max(held.savedAtMs, nowMs);
+      held.isLost ||= lost.has(held.integrationId);
+    }
+  }
+}
+
+function aheadOf({ calls, uncovered }: Held): number {
+  return Math.max(1, Math.floor(Math.min(mostAhead, calls * shareAhead, Math.max(leastAhead, 2 * uncovered))));
 }
 
 const limitsTexts = new WeakMap<Integration, string>();

@@ -2,91 +2,95 @@ import type { Send } from '@trunkline/connectors';
 import type { Exchange, OutboundRequest } from '@trunkline/outbound';
 import type { Budget, Grant } from './budget.js';
 
+/** Calls promised by a budget, or when it may promise some, on the budget's clock. */
+export type Granted = { readonly kind: 'granted'; readonly budget: Budget; readonly grant: Grant } | { readonly kind: 'denied'; readonly untilMs: number; readonly because: string };
+type Promised = Extract<Granted, { readonly kind: 'granted' }>;
+
 export interface PermitParts {
-  readonly budget: Budget;
-  readonly grant: Grant;
+  readonly granted: Promised;
+  /** One call more, if there is room for it so soon. */
+  readonly again: (maxWaitMs: number) => Promise<Granted>;
   /** The budget's clock. */
   readonly nowMs: () => number;
   /** How long one call may wait for room of its own. */
   readonly maxWaitMs: number;
   /** Gives back whatever else came with it. */
   readonly release: () => void;
-  /** Something began or ended: to be stored. */
-  readonly changed: () => void;
   /** A call was given up in front of the socket and asks anew. */
   readonly late: () => void;
 }
+
+/** A call written so long after the moment it was granted for is given up and asks anew: what is stored for the next owner may not count it any more. */
+const staleAfterMs = 1_000;
 
 /** The calls that one command may make. Each is counted as it is written; one whose moment has passed, or that nobody foresaw, has to find room of its own first. */
 export class Permit {
   /** Set when a call found no room in time: on the budget's clock, when there is some. */
   fullUntilMs: number | null = null;
-  private readonly grants: Grant[];
+  private readonly promised: Promised[];
   private hasEnded = false;
 
   constructor(private readonly parts: PermitParts) {
-    this.grants = [parts.grant];
+    this.promised = [parts.granted];
   }
 
   /** How long until the moment the calls were granted for. */
   get waitMs(): number {
-    return Math.max(0, this.parts.grant.atMs - this.parts.nowMs());
+    return Math.max(0, this.parts.granted.grant.atMs - this.parts.nowMs());
   }
 
   /** Every call but those for tokens goes through here, look-ups and repeats with a new token too. */
   readonly meter = async (request: OutboundRequest, send: Send): Promise<Exchange> => {
     const giveUpAtMs = this.parts.nowMs() + this.parts.maxWaitMs;
-    for (let grant = this.current(); ; ) {
-      const { exchange, isFull } = await this.attempt(request, send, grant);
-      if (!isFull) return exchange;
+    let exchange: Exchange = { kind: 'failed', reason: 'withheld', firstByteLeft: false, detail: noRoom, status: null, durationMs: 0 };
+    for (let promised: Promised | null = this.promised.find(({ grant }) => grant.left > 0) ?? null; ; ) {
+      promised ??= await this.another(Math.min(giveUpAtMs - this.parts.nowMs(), request.deadline.leftMs()));
+      if (promised === null) return exchange;
+      const attempt = await this.attempt(request, send, promised);
+      if (!attempt.isLate) return attempt.exchange;
+      ({ exchange } = attempt);
+      promised.budget.giveBack(promised.grant, 1);
+      promised = null;
       this.parts.late();
-      const next = this.renew(grant, Math.min(giveUpAtMs - this.parts.nowMs(), request.deadline.leftMs()));
-      if (next === null) return exchange;
-      grant = next;
-      await new Promise((resolve) => setTimeout(resolve, Math.max(1, next.atMs - this.parts.nowMs())));
     }
   };
 
   end(): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
-    for (const grant of this.grants) this.parts.budget.giveBack(grant);
+    for (const { budget, grant } of this.promised) budget.giveBack(grant);
     this.parts.release();
   }
 
-  private current(): Grant {
-    return this.grants.find(({ left }) => left > 0) ?? this.parts.grant;
-  }
-
-  private async attempt(request: OutboundRequest, send: Send, grant: Grant): Promise<{ readonly exchange: Exchange; readonly isFull: boolean }> {
-    const { budget, nowMs } = this.parts;
-    let state: 'not asked' | 'begun' | 'full' = 'not asked';
+  private async attempt(request: OutboundRequest, send: Send, { budget, grant }: Promised): Promise<{ readonly exchange: Exchange; readonly isLate: boolean }> {
+    const { nowMs } = this.parts;
+    let state: 'not asked' | 'begun' | 'late' = 'not asked';
     // P6: in the same turn as the write to the socket, so that nothing but a freeze of the whole process can come between.
     const mayWrite = (): string | null => {
       const withheld = request.mayWrite?.() ?? null;
       if (withheld !== null) return withheld;
-      state = budget.start(grant, nowMs()) ? 'begun' : 'full';
-      return state === 'begun' ? null : 'the limit of calls has no room at this moment';
+      state = nowMs() - grant.atMs <= staleAfterMs && budget.start(grant, nowMs()) ? 'begun' : 'late';
+      return state === 'begun' ? null : noRoom;
     };
-    const isIn = (wanted: typeof state): boolean => state === wanted;
+    const isNow = (wanted: typeof state): boolean => state === wanted;
     try {
       const exchange = await send({ ...request, mayWrite });
-      return { exchange, isFull: isIn('full') };
+      return { exchange, isLate: isNow('late') };
     } finally {
-      if (isIn('begun')) budget.ended(nowMs());
-      this.parts.changed();
+      if (isNow('begun')) budget.ended(nowMs());
     }
   }
 
-  private renew(grant: Grant, maxWaitMs: number): Grant | null {
-    const { budget, nowMs } = this.parts;
-    budget.giveBack(grant, 1);
-    const reservation = budget.reserve(1, nowMs(), Math.max(0, maxWaitMs));
-    if (reservation.kind === 'granted') {
-      this.grants.push(reservation.grant);
-      return reservation.grant;
+  private async another(maxWaitMs: number): Promise<Promised | null> {
+    const granted = await this.parts.again(Math.max(0, maxWaitMs));
+    if (granted.kind === 'denied') {
+      this.fullUntilMs = granted.untilMs;
+      return null;
     }
-    this.fullUntilMs = reservation.untilMs;
-    return null;
+    this.promised.push(granted);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, granted.grant.atMs - this.parts.nowMs())));
+    return granted;
   }
 }
+
+const noRoom = 'the limit of calls has no room at this moment';
