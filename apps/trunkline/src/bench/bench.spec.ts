@@ -35,12 +35,13 @@ describe('a short run', () => {
 
   it('of throttled: sends about as many commands as the provider takes calls', async () => {
     const { status, result } = await bench('throttled', '--events', '200', '--rate', '10');
-    const { waiting, callsMade, commandsSent } = result.findings['backlog'] ?? {};
+    const { waiting, callsMade, commandsSent, limitUsed } = result.findings['backlog'] ?? {};
     expect(waiting).toBe(200);
     expect(Number(callsMade)).toBeGreaterThan(0);
     expect(Number(callsMade)).toBeLessThan(150);
     expect(Number(commandsSent)).toBeGreaterThanOrEqual(Number(callsMade));
     expect(Number(commandsSent)).toBeLessThan(180);
+    expect(Number(limitUsed)).toBeGreaterThan(0.3);
     expect({ status, verdict: result.verdict }).toMatchObject({ status: 0, verdict: sound });
   });
 

@@ -45,6 +45,7 @@ export const targets: readonly Target[] = [
   { scenario: 'neighbour', says: "p95 against before, the neighbour's providers throttle", figure: 'findings.throttles.ratio', atMost: 1.2 },
   { scenario: 'neighbour', says: 'p95 against before, poison', figure: 'findings.poison.ratio', atMost: 1.2 },
   { scenario: 'throttled', says: 'commands sent per call made', figure: 'findings.backlog.commandsPerCall', atMost: 1.2 },
+  { scenario: 'throttled', says: 'share of the limit that was used', figure: 'findings.backlog.limitUsed', atLeast: 0.9 },
   { scenario: 'throttled', says: 'CPU beside an idle platform, % of one core', figure: 'findings.idle.beyondNothing', atMost: 5, waiting: 100_000 },
   { scenario: 'growth', says: 'CPU per event against the first, more tenants', figure: 'findings.tenants.worst', atMost: 1.1 },
   { scenario: 'growth', says: 'CPU per event against the first, more finished runs', figure: 'findings.finished.worst', atMost: 1.1 },

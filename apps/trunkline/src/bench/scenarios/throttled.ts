@@ -56,13 +56,18 @@ export async function measureThrottled(session: BenchSession): Promise<Outcome> 
     ...used, accepted: accepted.length + planned.runIds.length, refused: first.refused + before.refused + during.refused, finished, providerCallsPerEvent: null,
     eventsPerSecond: perSecond(during.runIds.length, during, times), milliseconds: spreads(during, endToEndMs(during, times), 0),
     findings: {
-      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, inSeconds: seconds, commandsPerCall: ratioOf(sent, calls), left: `after ${options.seconds} s plus ${Math.min(freeS, options.seconds)} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
+      backlog: { waiting: planned.runIds.length, plannedPerSecond: planned.perSecond, commandsSent: sent, callsMade: calls, inSeconds: seconds, commandsPerCall: ratioOf(sent, calls), limitUsed: ratioOf(calls, Math.min(planned.runIds.length, allowedIn(seconds, options.callsPerMinute))), left: `after ${options.seconds} s plus ${Math.min(freeS, options.seconds)} s of the free tenant's load; the rest would take ${Math.round(planned.runIds.length / options.callsPerMinute)} minutes` },
       idle: { nothingToDoPercent: nothing, behindTheLimitPercent: withBacklog, beyondNothing: nothing === null || withBacklog === null ? null : rounded(withBacklog - nothing) },
       before: { p50: spreadBefore.p50, p95: spreadBefore.p95 },
       during: { p50: spreadDuring.p50, p95: spreadDuring.p95, ratio: ratioOf(spreadDuring.p95, spreadBefore.p95) },
     },
     verdict: { ...verdict, lost: verdict.lost + held.lost, doubled: verdict.doubled + held.doubled, outOfOrder: verdict.outOfOrder + held.outOfOrder, parked: held.parked, deadLettered: held.deadLettered },
   };
+}
+
+/** What the limit lets through in so long: the whole of each minute that has begun. */
+function allowedIn(seconds: number, callsPerMinute: number): number {
+  return callsPerMinute * (1 + Math.floor(seconds / 60));
 }
 
 /** One step at a provider whose limit both sides know. */
