@@ -111,6 +111,33 @@ describe('the command line against a running platform', () => {
     await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 30_000);
   });
 
+  it('connects an integration by a person\'s sign-in, and disconnects it', async () => {
+    const listed = await trunkline(['integrations', 'list', '--output', 'json']);
+    const salesforce = (JSON.parse(listed.out) as { id: string; provider: string }[]).find((integration) => integration.provider === 'salesforce')?.id ?? '';
+    const child = execFile(process.execPath, [binary, 'integrations', 'connect', salesforce], { env: { ...process.env, TRUNKLINE_STATE: state, NO_COLOR: '1' } });
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const [printed = ''] = await new Promise<string[]>((resolve) => child.stdout?.once('data', (data: Buffer) => resolve([String(data).trim()])));
+    const sent = await fetch(printed, { redirect: 'manual' });
+    const page = await (await fetch(sent.headers.get('location') ?? '')).text();
+    child.stdin?.end(`${/[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}/.exec(page)?.[0] ?? ''}\n`);
+    expect(await ended).toBe(0);
+    expect((await trunkline(['integrations', 'test', salesforce])).out).toContain('✓');
+    expect(await trunkline([...event, '--wait'])).toMatchObject({ status: 0 });
+    expect(await trunkline(['integrations', 'disconnect', salesforce])).toMatchObject({ status: 0, err: expect.stringContaining('here and at the provider') });
+    expect(await trunkline(['integrations', 'reconnect', salesforce])).toMatchObject({ status: 0, err: expect.stringContaining('integrations connect') });
+    await saveSettings(salesforce, { sign_in: 'client_credentials' });
+    expect(await trunkline([...event, '--wait'])).toMatchObject({ status: 0 });
+  });
+
+  /** Back to the way of the demo, for what follows. */
+  async function saveSettings(id: string, settings: object): Promise<void> {
+    const dev = JSON.parse(readFileSync(join(state, 'dev.json'), 'utf8')) as { gateway: string; apiKey: string };
+    const headers = { authorization: `Bearer ${dev.apiKey}`, 'content-type': 'application/json' };
+    const read = await fetch(`${dev.gateway}/api/integrations/${id}`, { headers });
+    const before = (await read.json()) as { settings: object };
+    expect((await fetch(`${dev.gateway}/api/integrations/${id}`, { method: 'PUT', headers: { ...headers, 'if-match': read.headers.get('etag') ?? '' }, body: JSON.stringify({ settings: { ...before.settings, ...settings } }) })).status).toBe(200);
+  }
+
   it('starts a killed database again, and what was accepted goes on', async () => {
     const [pid] = platform.pids().filter((candidate) => commandLineOf(candidate)?.includes('postgres'));
     process.kill(pid ?? 0, 'SIGKILL');
