@@ -1,5 +1,6 @@
 import { masterKeysInUse, resealOrganisation, wrapAnew } from '@trunkline/custody';
-import { connectionAs } from '@trunkline/storage';
+import { signInAtSimulator, type SignedInIntegration } from '@trunkline/grants/testing';
+import { connectionAs, placeOfGrant } from '@trunkline/storage';
 import { localKeyWrapper, parseMasterKeys } from '@trunkline/vault';
 import { Pool } from 'pg';
 import { newMasterKeys, vaultOf, type Council } from '../support/council.js';
@@ -14,15 +15,20 @@ describe('keys change while everything runs', () => {
   let system: System;
   let council: Council;
   let custody: Pool;
+  let granted: SignedInIntegration;
 
   beforeAll(async () => {
     // As an operator prepares it: every process knows both keys.
     system = await System.start({ masterKeys: `${first},${second}` });
     council = await system.seed();
+    // Salesforce is called in the name of a person who signed in.
+    const { databases } = system.database;
+    granted = await signInAtSimulator({ databases, vault: vaultOf(databases, `${first},${second}`), organisationId: council.organisationId, provider: 'salesforce', settings: { instance_url: system.providers.salesforce.url }, integrationId: council.integrations.salesforce });
     custody = new Pool(connectionAs('app_custody', system.database.url));
   });
   afterAll(async () => {
     await custody?.end();
+    await granted?.close();
     await system?.end();
   });
 
@@ -42,7 +48,11 @@ describe('keys change while everything runs', () => {
     })();
     for (let round = 0; round < 4; round += 1) {
       await wrapAnew(custody, round % 2 === 0 ? wrapperOf(second, first) : wrapperOf(first, second));
-      await resealOrganisation(system.database.databases, vaultOf(system.database.databases, `${second},${first}`), council.organisationId);
+      const { resealed } = await resealOrganisation(system.database.databases, vaultOf(system.database.databases, `${second},${first}`), council.organisationId);
+      // Tokens that somebody refreshed just then stand as they were stored.
+      expect(resealed).toBeGreaterThanOrEqual(3);
+      // A refresh in the middle of it: read under one data key, stored under the next.
+      if (round === 1) await system.providers.salesforce.control('POST', '/expire-tokens');
     }
     const { total, seen } = await wrapAnew(custody, wrapperOf(second, first));
     isOver = true;
@@ -58,6 +68,9 @@ describe('keys change while everything runs', () => {
     const [row] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [council.integrations.techone]);
     const afterwards = vaultOf(system.database.databases, second);
     expect(JSON.parse(String(await afterwards.open(row?.credentials ?? Buffer.alloc(0), { table: 'integrations', organisationId: council.organisationId, row: council.integrations.techone, field: 'credentials' })))).toMatchObject({ client_id: 'client' });
+    const [grant] = await system.reader.query<{ tokens: Buffer; state: string }>('select tokens, state from grants');
+    expect(grant?.state).toBe('connected');
+    expect(JSON.parse(String(await afterwards.open(grant?.tokens ?? Buffer.alloc(0), placeOfGrant(council.organisationId, council.integrations.salesforce))))).toMatchObject({ answer: { refresh_token: expect.any(String) as unknown } });
   });
 
   it('shows the custody role wrapped keys and nothing else', async () => {

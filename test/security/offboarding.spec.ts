@@ -1,5 +1,6 @@
 import { offboard } from '@trunkline/custody';
-import { placeOfCredentials } from '@trunkline/storage';
+import { signInAtSimulator } from '@trunkline/grants/testing';
+import { placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import { tenantTables } from '@trunkline/storage/testing';
 import { Client } from 'pg';
 import { vaultOf, type Council } from '../support/council.js';
@@ -49,8 +50,12 @@ describe('an organisation leaves', () => {
       await client.publishSurely([councilEvent(`held-${(held += 1)}`)]);
       return (await system.reader.query('select from due_work where organisation_id = $1', [leaving.organisationId])).length > 0;
     }, 60_000, 250);
+    // Somebody signed in at a provider for it.
+    const vault = vaultOf(system.database.databases, system.masterKeys);
+    const granted = await signInAtSimulator({ databases: system.database.databases, vault, organisationId: leaving.organisationId, provider: 'salesforce', settings: { instance_url: system.providers.salesforce.url }, integrationId: leaving.integrations.salesforce });
+    const [tokens] = await system.reader.query<{ tokens: Buffer }>('select tokens from grants where organisation_id = $1', [leaving.organisationId]);
     const before = await rowsOf(leaving.organisationId);
-    expect(Object.keys(before)).toEqual(expect.arrayContaining(['runs', 'run_events', 'attempts', 'integrations', 'data_keys', 'api_keys', 'api_key_index', 'chain_versions', 'due_work']));
+    expect(Object.keys(before)).toEqual(expect.arrayContaining(['runs', 'run_events', 'attempts', 'integrations', 'data_keys', 'api_keys', 'api_key_index', 'chain_versions', 'due_work', 'grants']));
     const [sealed] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [leaving.integrations.genesys]);
 
     const progress: string[] = [];
@@ -58,7 +63,10 @@ describe('an organisation leaves', () => {
     expect(report.deleted).toMatchObject({ runs: held + 2, run_events: held + 2, integrations: 3 });
     expect(progress).toContain('attempts');
     expect(await rowsOf(leaving.organisationId)).toEqual({});
-    await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(leaving.organisationId, leaving.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_unknown' });
+    await expect(vault.open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(leaving.organisationId, leaving.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_unknown' });
+    await expect(vault.open(tokens?.tokens ?? Buffer.alloc(0), placeOfGrant(leaving.organisationId, leaving.integrations.salesforce))).rejects.toMatchObject({ code: 'vault.data_key_unknown' });
+    expect(await granted.grant().obtain(null)).toMatchObject({ kind: 'none', failure: { class: 'auth', code: 'auth.not_connected' } });
+    await granted.close();
     await expect(offboard(system.database.databases, leaving.organisationId)).rejects.toMatchObject({ code: 'custody.organisation_unknown' });
 
     await system.untilState((await neighbour.publishSurely([councilEvent('after-1')])).values(), 'done');
