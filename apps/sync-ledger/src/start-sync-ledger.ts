@@ -30,6 +30,9 @@ export async function startSyncLedger(config: SyncLedgerConfig, parts: SyncLedge
     eventLog,
     catalogue: parts.catalogue ?? actionCatalogue,
     settings: { ...parts.settings, keepRunsDays: config.keepRunsDays, keepCallsDays: config.keepCallsDays },
+    onCleared: (cleared) => {
+      if (cleared.runs + cleared.expired + cleared.deadLetters > 0) logger.info({ ...cleared }, 'Retention: what is kept no longer was taken away');
+    },
     report: (error, act) => logger.warn({ err: error, act }, 'The ledger will try again'),
     ...(parts.instance && { instance: parts.instance }),
   });

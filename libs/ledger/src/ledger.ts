@@ -25,11 +25,12 @@ import { leaseBacklog, readGates } from './tick/backlog.js';
 import { claimDue, claimGivenUp } from './tick/due.js';
 import { dispatchesAtOnce, findOverdue, forgetSwept, readOpenSteps } from './tick/sweeper.js';
 import { redriveRecords } from './tick/redrive-records.js';
-import { clearOld } from './tick/retention.js';
+import { type Cleared, clearOld } from './tick/retention.js';
 import { Timetable } from './tick/timetable.js';
 
 export interface LedgerOptions {
-  readonly databases: Pick<Databases, 'system'>;
+  /** With `access`, the clearing also finds organisations that have people and no API key. */
+  readonly databases: Pick<Databases, 'system'> & Partial<Pick<Databases, 'access'>>;
   readonly eventLog: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs' | 'driver'>;
   readonly catalogue: ActionCatalogue;
   readonly compile?: CompileChain;
@@ -41,6 +42,8 @@ export interface LedgerOptions {
   /** Something went wrong that will be tried again by itself. */
   readonly report?: (error: unknown, act: string) => void;
   readonly onFinished?: (state: string) => void;
+  /** Told after each clearing. */
+  readonly onCleared?: (cleared: Cleared) => void;
 }
 
 export interface Ledger {
@@ -251,9 +254,11 @@ class RunningLedger implements Ledger {
     if (driftMs > alarmingDriftMs) this.report(ClocksApart.because(`${Math.round(driftMs)} ms`), 'comparing clocks');
   }
 
-  private retention(): Promise<number> {
-    const { databases, settings } = this.around;
-    return clearOld(databases, { runsDays: settings.keepRunsDays, callsDays: settings.keepCallsDays });
+  private async retention(): Promise<number> {
+    const { settings } = this.around;
+    const cleared = await clearOld(this.options.databases, { runsDays: settings.keepRunsDays, callsDays: settings.keepCallsDays });
+    this.options.onCleared?.(cleared);
+    return cleared.runs + cleared.expired;
   }
 
   private async gatesPass(): Promise<number> {

@@ -36,6 +36,76 @@ describe('the nightly clearing', () => {
     expect(await bench.stateOf('old')).toBe('done');
   });
 
+  describe('under a plan', () => {
+    const give = (plan: string, overrides: object = {}) => bench.query(`insert into organisation_plans (organisation_id, plan, overrides) values ($1, $2, $3) on conflict (organisation_id) do update set plan = excluded.plan, overrides = excluded.overrides`, [bench.organisationId, plan, JSON.stringify(overrides)]);
+    const contents = async (id: string) => (await bench.query<{ data: string; subject: string | null; carried: string; hash: string | null; expired: boolean; attempts: number }>(`select convert_from(e.data, 'UTF8') as data, e.subject, convert_from(r.carried, 'UTF8') as carried, r.subject_hash as hash, e.expired_at is not null as expired, (select count(*)::int from attempts a where a.organisation_id = r.organisation_id and a.run_id = r.run_id) as attempts from runs r join run_events e using (organisation_id, run_id) where r.run_id = $1`, [bench.runIdOf(id)]))[0];
+    const ended = async (...ids: readonly string[]) => {
+      const ledger = bench.ledger();
+      await ledger.handleBatch(ids.map((id) => bench.record(bench.event('conversation_ended', id, { summary: `about ${id}` }, `subject of ${id}`))));
+      await bench.work([ledger]);
+      return ledger;
+    };
+
+    afterEach(() => bench.query('delete from organisation_plans'));
+
+    it('takes the contents away after its days, and keeps ids, states and the memory of what was accepted', async () => {
+      await give('free');
+      await bench.ledger().passes.retention();
+      const ledger = await ended('plan-old', 'plan-young');
+      await age('plan-old', 4);
+      await age('plan-young', 2);
+      expect((await contents('plan-old'))?.attempts).toBeGreaterThan(0);
+      expect(await ledger.passes.retention()).toBe(1);
+      expect(await contents('plan-old')).toEqual({ data: '', subject: null, carried: '', hash: null, expired: true, attempts: 0 });
+      expect(await contents('plan-young')).toMatchObject({ data: expect.stringContaining('about plan-young'), subject: 'subject of plan-young', expired: false, attempts: expect.any(Number) });
+      expect(await bench.stateOf('plan-old')).toBe('done');
+      // Once: the next clearing finds nothing.
+      expect(await ledger.passes.retention()).toBe(0);
+      // The same event again is known as one: no second run, no second effect.
+      await ledger.handleBatch([bench.record(bench.event('conversation_ended', 'plan-old', { summary: 'about plan-old' }, 'subject of plan-old'))]);
+      await bench.work([ledger]);
+      expect(await contents('plan-old')).toMatchObject({ data: '', expired: true, attempts: 0 });
+    });
+
+    it('keeps longer where the plan says so, also than the operator keeps runs', async () => {
+      await give('scale');
+      const ledger = await ended('scale-80', 'scale-100');
+      await age('scale-80', 80);
+      await age('scale-100', 100);
+      expect(await ledger.passes.retention()).toBe(1);
+      expect([await bench.stateOf('scale-80'), await bench.stateOf('scale-100')]).toEqual(['done', undefined]);
+      expect(await contents('scale-80')).toMatchObject({ data: expect.stringContaining('about scale-80'), expired: false });
+      await give('scale', { retentionDays: 7 });
+      expect(await ledger.passes.retention()).toBe(1);
+      expect(await bench.stateOf('scale-80')).toBeUndefined();
+    });
+
+    it('refuses to replay what it keeps no longer, and takes nothing from a run whose replay is at work', async () => {
+      await give('starter');
+      const ledger = await ended('gone', 'replayed');
+      await age('gone', 15);
+      await ledger.passes.retention();
+      const request = { version: 'pinned', fromStep: null, newEffects: false, dryRun: false, idempotencyKey: null } as const;
+      await expect(bench.verbs().replay(bench.organisationId, bench.runIdOf('gone'), request)).rejects.toMatchObject({ code: 'run.expired' });
+      await expect(bench.verbs().replay(bench.organisationId, bench.runIdOf('gone'), { ...request, newEffects: true })).rejects.toMatchObject({ code: 'run.expired' });
+      await bench.verbs().replay(bench.organisationId, bench.runIdOf('replayed'), request);
+      await age('replayed', 15);
+      await ledger.passes.retention();
+      expect(await contents('replayed')).toMatchObject({ expired: false });
+      expect(await bench.verbs().showRun(bench.organisationId, bench.runIdOf('gone'))).toMatchObject({ state: 'done', event: { data: Buffer.alloc(0), expiredAtMs: expect.any(Number) }, attemptList: [] });
+    });
+
+    it('tells what it took away', async () => {
+      await give('free');
+      await (await ended('told')).passes.retention();
+      await age('told', 4);
+      const told: unknown[] = [];
+      await bench.query(`insert into dead_letters (organisation_id, id, class, code, message, last_at) values ($1, gen_random_uuid(), 'data', 'x', 'y', now() - interval '4 days')`, [bench.organisationId]);
+      await bench.ledger({ onCleared: (cleared) => told.push(cleared) }).passes.retention();
+      expect(told).toEqual([{ organisations: 1, runs: 0, expired: 1, deadLetters: 1 }]);
+    });
+  });
+
   it('drops whole days of calls, and has the days to come ready', async () => {
     await bench.query(`create table attempts_20200101 partition of attempts for values from ('2020-01-01') to ('2020-01-02')`);
     await bench.ledger().passes.retention();

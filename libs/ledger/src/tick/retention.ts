@@ -1,53 +1,112 @@
-import { inOrganisations, type Databases } from '@trunkline/storage';
+import { planOf } from '@trunkline/identity';
+import { type Databases, inOrganisations } from '@trunkline/storage';
+import type { PoolClient } from 'pg';
 
 const runsAtOnce = 2_000;
 
 export interface Kept {
+  /** How long runs are kept at least, and what stands for an organisation without a plan. */
   readonly runsDays: number;
   readonly callsDays: number;
 }
 
+/** What a clearing took away, over all organisations. */
+export interface Cleared {
+  readonly organisations: number;
+  /** Runs that are gone, ids and all: an id may be used again. */
+  readonly runs: number;
+  /** Runs of which ids and states alone are left. */
+  readonly expired: number;
+  /** Dead letters that belong to no run that is left. */
+  readonly deadLetters: number;
+}
+
+type RetentionDatabases = Pick<Databases, 'system'> & Partial<Pick<Databases, 'access'>>;
+
 /**
- * The nightly clearing: ended runs with everything of theirs, then calls by dropping whole days. A run's id stands as long as its run is kept (delivery §3).
- * Organisations are found by their API keys, the one list of them that may be read without naming them first.
+ * The clearing: what a plan keeps no longer loses its contents, runs past their time go with everything of theirs, and calls go by whole days.
+ * A run's id stands for `runsDays` at least, whatever the plan: within that time a repeated event is known as one (delivery §3).
  */
-export async function clearOld(databases: Pick<Databases, 'system'>, { runsDays, callsDays }: Kept): Promise<number> {
-  const { rows } = await databases.system.query<{ organisation_id: string }>('select distinct organisation_id from api_key_index');
-  let cleared = 0;
-  for (const { organisation_id: organisationId } of rows) {
-    for (let count = runsAtOnce; count === runsAtOnce; ) {
-      count = await clearRuns(databases, organisationId, runsDays);
-      cleared += count;
-    }
-    await clearRest(databases, organisationId, runsDays);
+export async function clearOld(databases: RetentionDatabases, { runsDays, callsDays }: Kept): Promise<Cleared> {
+  const organisations = await organisationsIn(databases);
+  const cleared = { runs: 0, expired: 0, deadLetters: 0 };
+  for (const organisationId of organisations) {
+    const contentDays = (await planDays(databases, organisationId)) ?? runsDays;
+    const idsDays = Math.max(runsDays, contentDays);
+    cleared.runs += await inPages(() => inOrganisations(databases, [organisationId], (client) => clearRuns(client, organisationId, idsDays)));
+    if (contentDays < idsDays) cleared.expired += await inPages(() => inOrganisations(databases, [organisationId], (client) => expireRuns(client, organisationId, contentDays)));
+    cleared.deadLetters += await inOrganisations(databases, [organisationId], (client) => clearRest(client, organisationId, contentDays, idsDays));
   }
   await databases.system.query('select keep_attempt_partitions(7, $1)', [callsDays]);
-  return cleared;
+  return { organisations: organisations.length, ...cleared };
+}
+
+/** Nobody may list organisations; who has a key or an account says where to look. */
+async function organisationsIn({ system, access }: RetentionDatabases): Promise<readonly string[]> {
+  const byKey = await system.query<{ id: string }>('select distinct organisation_id as id from api_key_index');
+  const byPerson = await access?.query<{ id: string }>('select distinct unnest(organisations) as id from users');
+  return [...new Set([...byKey.rows, ...(byPerson?.rows ?? [])].map(({ id }) => id))];
+}
+
+/** Null: no plan was given. */
+async function planDays(databases: RetentionDatabases, organisationId: string): Promise<number | null> {
+  return inOrganisations(databases, [organisationId], async (client) => {
+    const { rows } = await client.query<{ plan: string; overrides: Record<string, unknown> }>('select plan, overrides from organisation_plans where organisation_id = $1', [organisationId]);
+    const [row] = rows;
+    // A day at least: what was accepted this minute is not over.
+    return row === undefined ? null : Math.max(1, planOf(row.plan, row.overrides).limits.retentionDays);
+  });
+}
+
+async function inPages(page: () => Promise<number>): Promise<number> {
+  for (let total = 0; ; ) {
+    const count = await page();
+    total += count;
+    if (count < runsAtOnce) return total;
+  }
 }
 
 /** Runs that have not ended stay, however old. */
-async function clearRuns(databases: Pick<Databases, 'system'>, organisationId: string, days: number): Promise<number> {
-  return inOrganisations(databases, [organisationId], async (client) => {
-    const { rows } = await client.query<{ run_id: string }>(
-      `delete from runs where organisation_id = $1 and run_id in (
-        select run_id from runs where organisation_id = $1 and accepted_at > '-infinity' and accepted_at < clock_timestamp() - make_interval(days => $2) and finished_at < clock_timestamp() - make_interval(days => $2) order by accepted_at limit ${runsAtOnce})
-        returning run_id`,
-      [organisationId, days],
-    );
-    const ids = rows.map((row) => row.run_id);
-    if (ids.length === 0) return 0;
-    for (const table of ['run_events', 'intents', 'handovers', 'dead_letters', 'subject_holders', 'attempts']) await client.query(`delete from ${table} where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, ids]);
-    return ids.length;
-  });
+async function clearRuns(client: PoolClient, organisationId: string, days: number): Promise<number> {
+  const { rows } = await client.query<{ run_id: string }>(
+    `delete from runs where organisation_id = $1 and run_id in (
+      select run_id from runs where organisation_id = $1 and accepted_at > '-infinity' and accepted_at < clock_timestamp() - make_interval(days => $2) and finished_at < clock_timestamp() - make_interval(days => $2) order by accepted_at limit ${runsAtOnce})
+      returning run_id`,
+    [organisationId, days],
+  );
+  await deleteOf(client, organisationId, rows.map((row) => row.run_id), ['run_events', 'intents', 'handovers', 'dead_letters', 'subject_holders', 'attempts']);
+  return rows.length;
 }
 
-async function clearRest(databases: Pick<Databases, 'system'>, organisationId: string, days: number): Promise<void> {
-  await inOrganisations(databases, [organisationId], async (client) => {
-    await client.query('delete from dead_letters where organisation_id = $1 and closed_at < clock_timestamp() - make_interval(days => $2)', [organisationId, days]);
-    await client.query(
-      `delete from subject_turns t where t.organisation_id = $1 and t.touched_at < clock_timestamp() - make_interval(days => $2)
-        and not exists (select from subject_holders h where h.organisation_id = t.organisation_id and h.integration_id = t.integration_id and h.subject_hash = t.subject_hash)`,
-      [organisationId, days],
-    );
-  });
+/** Ids, states and the digest stay, so that a repeat is still known as one. A run whose replays are still at work keeps its results for them. */
+async function expireRuns(client: PoolClient, organisationId: string, days: number): Promise<number> {
+  const { rows } = await client.query<{ run_id: string }>(
+    `select r.run_id from runs r join run_events e on e.organisation_id = r.organisation_id and e.run_id = r.run_id
+      where r.organisation_id = $1 and r.accepted_at > '-infinity' and r.accepted_at < clock_timestamp() - make_interval(days => $2) and r.finished_at < clock_timestamp() - make_interval(days => $2) and e.expired_at is null
+        and not (r.has_replays and exists (select from runs other where other.organisation_id = r.organisation_id and other.root_run_id = r.run_id and other.root_run_id <> other.run_id and other.finished_at is null))
+      order by r.accepted_at limit ${runsAtOnce} for update of r`,
+    [organisationId, days],
+  );
+  const ids = rows.map((row) => row.run_id);
+  if (ids.length === 0) return 0;
+  // Everybody's copy of the run is old from here on.
+  await client.query(`update runs set carried = '', subject_hash = null, rev = rev + 1 where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, ids]);
+  await client.query(`update run_events set data = '', subject = null, traceparent = null, expired_at = clock_timestamp() where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, ids]);
+  await deleteOf(client, organisationId, ids, ['dead_letters', 'attempts']);
+  return ids.length;
+}
+
+async function deleteOf(client: PoolClient, organisationId: string, runIds: readonly string[], tables: readonly string[]): Promise<void> {
+  if (runIds.length === 0) return;
+  for (const table of tables) await client.query(`delete from ${table} where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, runIds]);
+}
+
+async function clearRest(client: PoolClient, organisationId: string, contentDays: number, idsDays: number): Promise<number> {
+  const { rowCount } = await client.query('delete from dead_letters where organisation_id = $1 and (closed_at < clock_timestamp() - make_interval(days => $2) or (run_id is null and last_at < clock_timestamp() - make_interval(days => $2)))', [organisationId, contentDays]);
+  await client.query(
+    `delete from subject_turns t where t.organisation_id = $1 and t.touched_at < clock_timestamp() - make_interval(days => $2)
+      and not exists (select from subject_holders h where h.organisation_id = t.organisation_id and h.integration_id = t.integration_id and h.subject_hash = t.subject_hash)`,
+    [organisationId, idsDays],
+  );
+  return rowCount ?? 0;
 }

@@ -2,7 +2,7 @@ import { planRun, type PlannedStep, type StepProgress } from '@trunkline/chain';
 import { hashOf, uuidFrom } from '@trunkline/contracts';
 import { inOrganisations, type Databases } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
-import { ReplayRefused } from '../errors.js';
+import { ReplayRefused, RunExpired } from '../errors.js';
 import type { ActionCatalogue } from '../flush/catalogue.js';
 import { loadRuns } from '../flush/load.js';
 import type { LoadedRun } from '../flush/decision.js';
@@ -34,6 +34,7 @@ export async function replay(around: ReplaySurroundings, organisationId: string,
     const root = source.row.rootRunId;
     await client.query('select 1 from runs where organisation_id = $1 and run_id = $2 for update', [organisationId, root]);
     const family = await familyOf(client, organisationId, root);
+    await refuseExpired(client, organisationId, [runId, ...(request.newEffects ? [] : family.map((member) => member.row.runId))]);
     const steps = stepsOf(chain.steps, request, family);
     const answer = steps.map((step) => ({ id: step.id, name: nameOf(chain.steps, step.id), will: willOf(step, chain.steps, request, family, around.catalogue) }));
     if (request.dryRun) return { runId: null, steps: answer };
@@ -59,6 +60,12 @@ async function chainOf(client: PoolClient, organisationId: string, { row, event 
 async function familyOf(client: PoolClient, organisationId: string, root: string): Promise<readonly LoadedRun[]> {
   const { rows } = await client.query<{ run_id: string }>('select run_id from runs where organisation_id = $1 and run_id = $2 union all select run_id from runs where organisation_id = $1 and root_run_id = $2 and root_run_id <> run_id', [organisationId, root]);
   return [...(await loadRuns(client, rows.map((row) => ({ organisationId, runId: row.run_id })))).values()];
+}
+
+/** Without the event there is nothing to run, and without its results a family could do something a second time. */
+async function refuseExpired(client: PoolClient, organisationId: string, runIds: readonly string[]): Promise<void> {
+  const { rowCount } = await client.query('select from run_events where organisation_id = $1 and run_id = any ($2::uuid[]) and expired_at is not null limit 1', [organisationId, runIds]);
+  if (rowCount !== 0) throw RunExpired.because('its contents, or those of the run it was replayed from, are no longer kept');
 }
 
 /** Steps before `from_step` stand as the family has done them. */

@@ -25,6 +25,7 @@ interface DetailRow extends SummaryRow {
   readonly time: string | null;
   readonly assistant_id: string | null;
   readonly data: Buffer;
+  readonly expired_at_ms: number | null;
 }
 
 interface AttemptRow {
@@ -77,14 +78,14 @@ export async function listRuns(databases: Pick<Databases, 'tenant'>, organisatio
 
 export async function showRun(databases: Pick<Databases, 'tenant' | 'system'>, organisationId: string, runId: string): Promise<RunDetail | null> {
   const found = await inTenant(databases, organisationId, async (client) => {
-    const { rows } = await client.query<DetailRow>(`select ${summaryColumns}, e.time, e.assistant_id, e.data from runs r ${sources} where r.organisation_id = $1 and r.run_id = $2`, [organisationId, runId]);
+    const { rows } = await client.query<DetailRow>(`select ${summaryColumns}, e.time, e.assistant_id, e.data, (extract(epoch from e.expired_at) * 1000)::float8 as expired_at_ms from runs r ${sources} where r.organisation_id = $1 and r.run_id = $2`, [organisationId, runId]);
     return rows[0] === undefined ? null : { row: rows[0], attempts: await attemptsOf(client, organisationId, runId) };
   });
   if (found === null) return null;
   const { row, attempts } = found;
   return {
     ...summaryOf(row, await waitsOf(databases, organisationId, runId)),
-    event: { time: row.time, assistantId: row.assistant_id, data: row.data },
+    event: { time: row.time, assistantId: row.assistant_id, data: row.data, expiredAtMs: row.expired_at_ms },
     attemptList: attempts,
   };
 }

@@ -80,7 +80,7 @@ export interface AttemptView {
 }
 
 export interface RunDetail extends RunSummary {
-  readonly event: { readonly time: string | null; readonly assistantId: string | null; readonly data: Buffer };
+  readonly event: { readonly time: string | null; readonly assistantId: string | null; readonly data: Buffer; /** Since then nothing is kept of it but its ids. */ readonly expiredAtMs: number | null };
   readonly attemptList: readonly AttemptView[];
 }
 

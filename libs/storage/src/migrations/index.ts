@@ -7,7 +7,8 @@ import { grants } from './grants.js';
 import { ledger } from './ledger.js';
 import { people } from './people.js';
 import { plans, rateLimits } from './plans.js';
+import { retention } from './retention.js';
 import { roles } from './roles.js';
 
 /** In the order they run: the timestamps decide, this list follows them. */
-export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys, audit, grants];
+export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys, audit, grants, retention];

@@ -31,7 +31,8 @@ export function runDetailView(run: RunDetail): Record<string, unknown> {
       subject: run.subject,
       time: run.event.time,
       assistant: run.event.assistantId,
-      data: jsonOrText(run.event.data),
+      data: run.event.expiredAtMs === null ? jsonOrText(run.event.data) : null,
+      expired_at: instant(run.event.expiredAtMs),
     },
     steps: run.steps.map((step) => ({ ...stepView(step), attempts: run.attemptList.filter((attempt) => attempt.stepId === step.id).map(attemptView) })),
   };
