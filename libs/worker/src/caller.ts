@@ -99,11 +99,14 @@ export class Caller {
 /** What was kept back on our own side. */
 const ownReasons: readonly string[] = ['http.withheld', 'http.closed', 'http.address_refused', 'auth.slow', 'auth.resting', 'auth.database_away'];
 
+/** An answer that began and is none: without an end, cut, or not what it says it is. Each costs as much as a large one, and says nothing. */
+const noAnswers: readonly string[] = ['http.too_large', 'http.unreadable', 'http.cut', 'http.deadline', 'answer.unreadable'];
+
 /** No answer, or one that speaks of the provider's own trouble. */
 function isDown(call: Called<unknown>['call'], answer: StepOutcome | Finding): boolean {
   if ('code' in answer && ownReasons.includes(answer.code)) return false;
   if (call === null) return answer.kind === 'transient' || (answer.kind === 'failed' && answer.class === 'transient');
-  return call.httpStatus === null || call.httpStatus >= 500;
+  return call.httpStatus === null || call.httpStatus >= 500 || ('code' in answer && noAnswers.includes(answer.code));
 }
 
 /** How many calls an action makes at most, tokens left out. */

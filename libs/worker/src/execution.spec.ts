@@ -270,6 +270,16 @@ describe('breaker', () => {
     expect(await run(command('upsert'), quick)).toMatchObject({ kind: 'ok' });
   });
 
+  /** Found by `trunkline bench neighbour`: a provider whose answers have no end was called on and on, a megabyte each time, and took the processor from everybody else. */
+  it.each(['upsert', 'search'] as const)('opens for answers that are none, although they begin with a success: %s', async (action) => {
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 60_000 } });
+    await control.fault({ match: { method: action === 'upsert' ? 'PUT' : 'POST', path: action === 'upsert' ? '/upserted' : '/searched' }, malformed: true });
+    for (let number = 0; number < 5; number += 1) await run(command(action), quick);
+    const calls = await control.callCount();
+    expect(await run(command(action), quick)).toMatchObject({ kind: 'throttled', code: 'breaker.open', gate: 'provider-down' });
+    expect(await control.callCount()).toBe(calls);
+  });
+
   it('does not open for refusals, throttling or bad input', async () => {
     const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 3, windowMs: 10_000, openMs: 60_000 } });
     await control.fault({ match: { path: '/once' }, status: 400, times: 8 });
@@ -294,7 +304,7 @@ describe('budget', () => {
     for (let number = 0; number < 9; number += 1) await run(command('upsert'), before);
     await bench.until('the stored budget', async () => {
       const { rows } = await system((client) => client.query<{ used: number }>('select used from budget_windows where integration_id = $1', [integrationId]));
-      return rows[0]?.used === 9 ? true : undefined;
+      return (rows[0]?.used ?? 0) >= 9 ? true : undefined;
     });
     const heir = await makeWorker({ budgetWaitMs: 100 }, 'heir');
     const kinds = [];
