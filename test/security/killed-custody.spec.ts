@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { masterKeysInUse } from '@trunkline/custody';
+import { connectionAs, placeOfCredentials } from '@trunkline/storage';
+import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { localKeyWrapper, parseMasterKeys, placeOfDataKey } from '@trunkline/vault';
+import { Client, Pool } from 'pg';
+import { newMasterKeys, vaultOf } from '../support/council.js';
+import { mainOf } from '../support/service-process.js';
+
+jest.setTimeout(120_000);
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly told: string;
+}
+
+/** The operator's jobs as an operator runs them: processes of their own, killed in the middle and started again. */
+describe('an operator’s job that is killed', () => {
+  const [first, second] = [newMasterKeys(), newMasterKeys().replace('test-1', 'test-2')];
+  let database: TestDatabase;
+  let owner: Client;
+  let custody: Pool;
+
+  beforeAll(async () => {
+    database = await openTestDatabase();
+    owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    custody = new Pool(connectionAs('app_custody', database.url));
+  });
+  afterAll(async () => {
+    await owner?.end();
+    await custody?.end();
+    await database?.close();
+  });
+
+  /** SIGKILL as soon as what it tells matches; null: it may end by itself. */
+  function run(words: readonly string[], masterKeys: string, killAt: RegExp | null): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [mainOf('trunkline'), ...words], { env: { PATH: process.env['PATH'], DATABASE_URL: database.url, TRUNKLINE_MASTER_KEYS: masterKeys, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
+      let told = '';
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding('utf8').on('data', (chunk: string) => {
+          told += chunk;
+          if (killAt?.test(told) === true) child.kill('SIGKILL');
+        });
+      }
+      child.on('error', reject).on('close', (status, signal) => resolve({ status, signal, told }));
+    });
+  }
+
+  it('wraps the rest of the data keys when it is started again, and tells how far it is', async () => {
+    const wrapper = localKeyWrapper(parseMasterKeys(first));
+    const total = 3_000;
+    const rows = await Promise.all(Array.from({ length: total }, async () => {
+      const [organisationId, id] = [randomUUID(), randomUUID()];
+      return { organisationId, id, wrapped: (await wrapper.wrap(randomBytes(32), placeOfDataKey(organisationId, id))).toString('hex') };
+    }));
+    const list = JSON.stringify(rows);
+    await owner.query(`insert into organisations (id, name) select (r->>'organisationId')::uuid, 'one of many' from jsonb_array_elements($1::jsonb) r`, [list]);
+    await owner.query(`insert into data_keys (organisation_id, id, wrapped) select (r->>'organisationId')::uuid, (r->>'id')::uuid, decode(r->>'wrapped', 'hex') from jsonb_array_elements($1::jsonb) r`, [list]);
+
+    const killed = await run(['secrets', 'rotate'], `${second},${first}`, /\d+ of 3000 data keys looked at/);
+    expect(killed.signal).toBe('SIGKILL');
+    const both = localKeyWrapper(parseMasterKeys(`${second},${first}`));
+    const between = await masterKeysInUse(custody, both);
+    expect([between.get('test-1') ?? 0, between.get('test-2') ?? 0].every((count) => count > 0)).toBe(true);
+
+    const again = await run(['secrets', 'rotate', '--output', 'json'], `${second},${first}`, null);
+    expect(again).toMatchObject({ status: 0, told: expect.stringMatching(/3000 of 3000 data keys looked at/) });
+    // What the killed one had done was not done a second time.
+    expect(again.told).toMatch(new RegExp(`"wrapped_anew": ?${between.get('test-1') ?? 0}\\b`));
+    expect([...(await masterKeysInUse(custody, both))]).toEqual([['test-2', total]]);
+  });
+
+  it('takes the rest of an organisation away when it is started again; from the first moment on nobody opens its credentials', async () => {
+    const [organisationId, integrationId] = [randomUUID(), randomUUID()];
+    const vault = vaultOf(database.databases, first);
+    await owner.query(`insert into organisations (id, name) values ($1, 'leaves')`, [organisationId]);
+    const sealed = await vault.seal('{"client_secret":"x"}', placeOfCredentials(organisationId, integrationId));
+    await owner.query(`insert into integrations (organisation_id, id, provider, name, credentials) values ($1, $2, 'salesforce', 'CRM', $3)`, [organisationId, integrationId, sealed]);
+    await owner.query(`insert into run_events (organisation_id, run_id, type, source, event_id, data) select $1, gen_random_uuid(), 't', '/s', i::text, '{}' from generate_series(1, 40000) i`, [organisationId]);
+    const left = async () => (await owner.query<{ events: number; organisations: number }>('select (select count(*)::int from run_events where organisation_id = $1) as events, (select count(*)::int from organisations where id = $1) as organisations', [organisationId])).rows[0];
+
+    const killed = await run(['organisations', 'offboard', organisationId, '--yes-delete', organisationId], first, /run_events: \d+ rows deleted/);
+    expect(killed.signal).toBe('SIGKILL');
+    const between = await left();
+    expect({ isPartly: (between?.events ?? 0) > 0 && (between?.events ?? 0) < 40_000, organisations: between?.organisations }).toEqual({ isPartly: true, organisations: 1 });
+    await expect(vault.open(sealed, placeOfCredentials(organisationId, integrationId))).rejects.toMatchObject({ code: 'vault.data_key_destroyed' });
+
+    const again = await run(['organisations', 'offboard', organisationId, '--yes-delete', organisationId], first, null);
+    expect(again).toMatchObject({ status: 0, told: expect.stringMatching(/Keys destroyed at .*Z\.[\s\S]*run_events: \d+/) });
+    expect(await left()).toEqual({ events: 0, organisations: 0 });
+  });
+
+  it.each([
+    [['secrets', 'rotate'], /master key[\s\S]*TRUNKLINE|Needs DATABASE_URL and the master keys/],
+    [['secrets', 'status'], /which master key wraps/],
+    [['secrets', 'reseal'], /new data key/],
+    [['organisations', 'offboard'], /May be ended and started again[\s\S]*7 days/],
+  ])('says in its help what it does: %j', async (words, says) => {
+    expect(await run([...words, '--help'], first, null)).toMatchObject({ status: 0, told: expect.stringMatching(says) });
+  });
+});
