@@ -25,6 +25,8 @@ export interface ProviderTemplate {
   readonly source: string;
   readonly settings: readonly FormField[];
   readonly credentials: readonly FormField[];
+  /** Where a person can connect it by signing in at the provider: what is asked for, and the path to enter there; null: nobody can. */
+  readonly connect: { readonly scopes: readonly string[]; readonly callback: string } | null;
   readonly actions: readonly { readonly name: string; readonly title: string; readonly summary: string; readonly repeat: string; readonly input: readonly InputField[]; readonly result: readonly string[] }[];
 }
 
@@ -50,7 +52,7 @@ export function catalogueOf(providers: readonly Provider[]): ActionCatalogue {
 
 export const actionCatalogue: ActionCatalogue = catalogueOf(registered);
 
-function templateOf({ id, name, family, source, settings, credentials, actions }: Provider): ProviderTemplate {
+function templateOf({ id, name, family, source, settings, credentials, auth, actions }: Provider): ProviderTemplate {
   return {
     provider: id,
     name,
@@ -58,6 +60,7 @@ function templateOf({ id, name, family, source, settings, credentials, actions }
     source,
     settings,
     credentials,
+    connect: auth.kind === 'none' || auth.authorizationCode === null ? null : { scopes: auth.authorizationCode.scopes, callback: `/oauth/callback/${id}` },
     actions: Object.entries(actions).map(([action, { title, summary, input, write }]) => ({ name: action, title, summary, repeat: write.repeat.method, input, result: Object.keys(write.result) })),
   };
 }

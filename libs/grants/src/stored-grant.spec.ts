@@ -189,6 +189,21 @@ describe('a stored grant', () => {
     });
   });
 
+  it('tells nobody what it sent, whatever the provider repeats', async () => {
+    const integration = await signedIn();
+    await expire(integration);
+    const refreshToken = await storedRefreshToken(integration);
+    await control.fault({ match: { path: '/services/oauth2/token' }, status: 400, body: { error: 'invalid_grant', error_description: `refresh_token=${refreshToken} of client_secret=${'secret'.repeat(2)} has expired` } });
+    const answer = await integration.grant(quick).obtain(null);
+    expect(JSON.stringify(answer)).not.toContain(refreshToken);
+  });
+
+  it('that does not open any more is an end to calls, not to the worker', async () => {
+    const integration = await signedIn();
+    await change(integration, `tokens = set_byte(tokens, octet_length(tokens) - 1, get_byte(tokens, octet_length(tokens) - 1) # 1)`);
+    expect(await integration.grant(quick).obtain(null)).toMatchObject({ kind: 'none', failure: { class: 'auth', code: 'vault.seal_broken' } });
+  });
+
   it('is used once a day, by one of those who look', async () => {
     const integration = await signedIn();
     await change(integration, `keep_alive_at = clock_timestamp()`);

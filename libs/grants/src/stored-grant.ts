@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type GrantAnswer, type GrantedTokens, SignInAtProvider, type SignInParts, type Token, type TokenAnswer, type TokenFailure, usableMs } from '@trunkline/connectors';
+import { TrunklineError } from '@trunkline/contracts';
 import { failpoint } from '@trunkline/failpoints';
 import { startDeadline } from '@trunkline/outbound';
 import { type Databases, isDatabaseAway, placeOfGrant } from '@trunkline/storage';
@@ -48,6 +49,8 @@ export class StoredGrant implements GrantedTokens {
       return await this.current((row) => isNewer(row, refused) && !isOld(row), (row) => isNewer(row, refused) && (row.leftMs === null || row.leftMs > 0));
     } catch (error) {
       if (isDatabaseAway(error)) return none({ class: 'transient', code: 'auth.database_away', message: 'the stored tokens cannot be read at the moment' });
+      // Its seal does not open: the organisation has left, or the row was tampered with.
+      if (error instanceof TrunklineError && error.code.startsWith('vault.')) return none({ class: 'auth', code: error.code, message: error.definition.title });
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import type { Deadline, Exchange, OutboundRequest } from '@trunkline/outbound';
 import * as openid from 'openid-client';
 import type { AuthorizationCode, OAuth2Auth } from './auth.js';
 import { failureOf, type Send, tokenEndpointOf } from './authorise.js';
+import { Concealment } from './concealment.js';
 import { SettingsIncomplete } from './errors.js';
 import { withDefaults } from './form.js';
 import type { Provider } from './provider.js';
@@ -80,11 +81,11 @@ export class SignInAtProvider {
   async finish(redirectUri: string, query: URLSearchParams, expected: Expected, deadline: Deadline): Promise<GrantAnswer> {
     const callback = new URL(redirectUri);
     callback.search = query.toString();
-    return this.ask(deadline, (configuration) => openid.authorizationCodeGrant(configuration, callback, { expectedState: expected.state, pkceCodeVerifier: expected.verifier }));
+    return this.ask(deadline, [expected.verifier, query.get('code') ?? ''], (configuration) => openid.authorizationCodeGrant(configuration, callback, { expectedState: expected.state, pkceCodeVerifier: expected.verifier }));
   }
 
   async refresh(refreshToken: string, deadline: Deadline): Promise<GrantAnswer> {
-    return this.ask(deadline, (configuration) => openid.refreshTokenGrant(configuration, refreshToken));
+    return this.ask(deadline, [refreshToken], (configuration) => openid.refreshTokenGrant(configuration, refreshToken));
   }
 
   /** False: the provider has none, or did not say that it has. */
@@ -112,7 +113,8 @@ export class SignInAtProvider {
     return url.origin;
   }
 
-  private async ask(deadline: Deadline, grant: (configuration: openid.Configuration) => Promise<openid.TokenEndpointResponse>): Promise<GrantAnswer> {
+  /** `secrets`: what is sent, and must not come back in a message (P10). */
+  private async ask(deadline: Deadline, secrets: readonly string[], grant: (configuration: openid.Configuration) => Promise<openid.TokenEndpointResponse>): Promise<GrantAnswer> {
     const { configuration, last } = this.configuration(deadline);
     const startedMs = performance.now();
     try {
@@ -124,7 +126,9 @@ export class SignInAtProvider {
       if (exchange === null) throw error;
       const verdict = judge(tokenEndpointOf(this.parts.provider), exchange, this.parts.nowMs());
       if (verdict.kind === 'good' || verdict.kind === 'unreadable') return { kind: 'none', failure: { class: 'transient', code: 'auth.no_token', message: 'the token endpoint answered without tokens' }, isGrantDead: false, mayHaveActed: true };
-      const failure = failureOf(verdict);
+      const concealment = new Concealment(this.parts.credentials);
+      for (const secret of secrets) concealment.hide(secret);
+      const failure = concealment.apply(failureOf(verdict));
       return { kind: 'none', failure, isGrantDead: failure.code === 'auth.invalid_grant', mayHaveActed: verdict.kind === 'lost' ? verdict.reached : verdict.status >= 500 };
     }
   }

@@ -22,7 +22,7 @@ export const salesforce = defineProvider({
       scopes: ['api', 'refresh_token'],
       // No RFC 9207 in the vendor's documents.
       sendsIssuer: false,
-      instance: { field: 'instance_url', hosts: ['my.salesforce.com', 'salesforce.com'] },
+      instance: { field: 'instance_url', hosts: ['my.salesforce.com', 'my.salesforce.mil'] },
       refreshTokenRotates: 'by-setting',
       keepAliveMs: day,
       source: 'help.salesforce.com remoteaccess_oauth_refresh_token_flow and web_server_flow, jsforce 3.10.26 (oauth2.ts), read 2026-11-20; how long an unused refresh token lives is the org\'s refresh token policy',
