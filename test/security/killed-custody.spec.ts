@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { masterKeysInUse } from '@trunkline/custody';
 import { connectionAs, placeOfCredentials } from '@trunkline/storage';
@@ -6,15 +5,9 @@ import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing'
 import { localKeyWrapper, parseMasterKeys, placeOfDataKey } from '@trunkline/vault';
 import { Client, Pool } from 'pg';
 import { newMasterKeys, vaultOf } from '../support/council.js';
-import { mainOf } from '../support/service-process.js';
+import { type Ended, runCommand } from '../support/command.js';
 
 jest.setTimeout(120_000);
-
-interface Ended {
-  readonly status: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly told: string;
-}
 
 /** The operator's jobs as an operator runs them: processes of their own, killed in the middle and started again. */
 describe('an operator’s job that is killed', () => {
@@ -35,20 +28,7 @@ describe('an operator’s job that is killed', () => {
     await database?.close();
   });
 
-  /** SIGKILL as soon as what it tells matches; null: it may end by itself. */
-  function run(words: readonly string[], masterKeys: string, killAt: RegExp | null): Promise<Ended> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [mainOf('trunkline'), ...words], { env: { PATH: process.env['PATH'], DATABASE_URL: database.url, TRUNKLINE_MASTER_KEYS: masterKeys, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] });
-      let told = '';
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding('utf8').on('data', (chunk: string) => {
-          told += chunk;
-          if (killAt?.test(told) === true) child.kill('SIGKILL');
-        });
-      }
-      child.on('error', reject).on('close', (status, signal) => resolve({ status, signal, told }));
-    });
-  }
+  const run = (words: readonly string[], masterKeys: string, killAt: RegExp | null): Promise<Ended> => runCommand(words, { DATABASE_URL: database.url, TRUNKLINE_MASTER_KEYS: masterKeys }, killAt);
 
   it('wraps the rest of the data keys when it is started again, and tells how far it is', async () => {
     const wrapper = localKeyWrapper(parseMasterKeys(first));

@@ -53,8 +53,8 @@ export interface ApiKeySummary {
 export interface Identity {
   /** With a given id: repeatable, an organisation that exists stays as it is. Without a plan it is hindered by none. */
   createOrganisation(organisation: { readonly name: string; readonly id?: string; readonly plan?: PlanName }): Promise<{ readonly id: string }>;
-  /** Gateways that remember a key see the new plan within 30 s. */
-  givePlan(agreed: { readonly organisationId: string; readonly plan: PlanName; readonly overrides?: Readonly<Record<string, number | null>> }): Promise<void>;
+  /** Gateways that remember a key see the new plan within 30 s. Answers with the one it takes the place of. */
+  givePlan(agreed: { readonly organisationId: string; readonly plan: PlanName; readonly overrides?: Readonly<Record<string, number | null>> }): Promise<GivenPlan | null>;
   createApiKey(key: WantedApiKey): Promise<NewApiKey>;
   /** A new key with the same name and scopes; the old one goes on for the overlap. */
   rotateApiKey(key: { readonly organisationId: string; readonly keyId: string; readonly overlapMs: number; readonly by?: string }): Promise<NewApiKey>;
@@ -65,6 +65,12 @@ export interface Identity {
   recallApiKey(text: string): Caller | null;
   /** Throws `identity.unauthenticated` (401), or `identity.unavailable` (503) when the key is not remembered and the database is away. */
   verifyApiKey(text: string): Promise<Caller>;
+}
+
+/** As it is stored; what it comes to is `planOf`. */
+export interface GivenPlan {
+  readonly plan: string;
+  readonly overrides: Readonly<Record<string, unknown>>;
 }
 
 export interface IdentityOptions {
@@ -100,10 +106,12 @@ export function createIdentity({ databases, nowMs = Date.now, times: given = {} 
     },
 
     givePlan: async ({ organisationId, plan, overrides = {} }) => {
-      const { rowCount } = await inOrganisations(databases, [organisationId], (client) =>
-        client.query('insert into organisation_plans (organisation_id, plan, overrides) select id, $2, $3 from organisations where id = $1 on conflict (organisation_id) do update set plan = excluded.plan, overrides = excluded.overrides, since = now()', [organisationId, plan, JSON.stringify(overrides)]),
-      );
-      if (rowCount !== 1) throw OrganisationMissing.because(`organisation ${organisationId}`);
+      return inOrganisations(databases, [organisationId], async (client) => {
+        const { rows } = await client.query<GivenPlan>('select plan, overrides from organisation_plans where organisation_id = $1 for update', [organisationId]);
+        const { rowCount } = await client.query('insert into organisation_plans (organisation_id, plan, overrides) select id, $2, $3 from organisations where id = $1 on conflict (organisation_id) do update set plan = excluded.plan, overrides = excluded.overrides, since = now()', [organisationId, plan, JSON.stringify(overrides)]);
+        if (rowCount !== 1) throw OrganisationMissing.because(`organisation ${organisationId}`);
+        return rows[0] ?? null;
+      });
     },
 
     createApiKey: async (wanted) => {

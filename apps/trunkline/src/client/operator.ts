@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { createAuditTrail } from '@trunkline/audit';
 import { connectionAs, openDatabases, type Databases } from '@trunkline/storage';
 import { loadMasterKeys, parseMasterKeys, type MasterKeys } from '@trunkline/vault';
 import { Pool } from 'pg';
@@ -12,6 +14,16 @@ export interface Operator {
   /** As `app_custody`: sees the wrapped data keys of every organisation. */
   readonly custody: Pool;
   masterKeys(): MasterKeys;
+  /** Into the organisation's own trail, once it is done. */
+  tell(organisationId: string, act: OperatorAct): Promise<void>;
+}
+
+export interface OperatorAct {
+  readonly action: 'plans:give' | 'account:password' | 'secrets:reseal';
+  /** The command, and what it was about. */
+  readonly subject: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
 }
 
 /** DATABASE_URL and the variables of the master keys first, else what a local `npm start` runs on. */
@@ -23,7 +35,9 @@ export async function withOperator(work: (operator: Operator) => Promise<void>):
   const databases = openDatabases(databaseUrl);
   const custody = new Pool({ ...connectionAs('app_custody', databaseUrl), max: 2 });
   try {
-    await work({ databases, custody, masterKeys: () => (local === null ? loadMasterKeys() : parseMasterKeys(demoSecrets(stateFolder()).masterKeys)) });
+    const trail = createAuditTrail(databases);
+    const tell: Operator['tell'] = (organisationId, { action, subject, before = null, after = null }) => trail.append(organisationId, { actor: 'operator', address: null, action, subject, outcome: 'done', requestId: randomUUID(), before, after });
+    await work({ databases, custody, tell, masterKeys: () => (local === null ? loadMasterKeys() : parseMasterKeys(demoSecrets(stateFolder()).masterKeys)) });
   } finally {
     await Promise.all([custody.end(), databases.close()]);
   }

@@ -22,8 +22,9 @@ export function addPlans(program: Command): void {
     .action((organisationId: string, plan: string, { set = [] }: { set?: readonly string[] }) => {
       if (!isPlan(plan)) throw CommandUsage.because(`${plan}: use ${planNames.join(', ')}`);
       const overrides = Object.fromEntries(set.map(overrideOf));
-      return withOperator(async ({ databases }) => {
-        await createIdentity({ databases }).givePlan({ organisationId, plan, overrides });
+      return withOperator(async ({ databases, tell }) => {
+        const before = await createIdentity({ databases }).givePlan({ organisationId, plan, overrides });
+        await tell(organisationId, { action: 'plans:give', subject: 'trunkline plans give', before, after: { plan, overrides } });
         say(`Given: ${plan}.`);
       });
     });

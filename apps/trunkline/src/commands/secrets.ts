@@ -40,12 +40,14 @@ export function addSecrets(program: Command): void {
     .description('give organisations a new data key and seal their credentials anew, row by row')
     .option('--organisation <id>', 'only this one; without it, every organisation that has credentials')
     .action(({ output, organisation }: { output: OutputFormat; organisation?: string }) =>
-      withOperator(async ({ databases, custody, masterKeys }) => {
+      withOperator(async ({ databases, custody, masterKeys, tell }) => {
         const vault = openVault(databases, masterKeys());
         const organisations = organisation === undefined ? await organisationsWithSecrets(custody) : [organisation];
         let resealed = 0;
         for (const [index, id] of organisations.entries()) {
-          resealed += (await resealOrganisation(databases, vault, id)).resealed;
+          const done = await resealOrganisation(databases, vault, id);
+          resealed += done.resealed;
+          await tell(id, { action: 'secrets:reseal', subject: 'trunkline secrets reseal', after: { resealed: done.resealed } });
           say(`${index + 1} of ${organisations.length} organisations, ${resealed} credentials sealed anew`);
         }
         printOne({ organisations: organisations.length, resealed }, output, () => `${resealed} credentials of ${organisations.length} organisations are under new data keys.`);

@@ -28,9 +28,12 @@ export function addUsers(program: Command): void {
     .description('an operator\'s help for somebody who forgot theirs: prints a new one and ends their sessions')
     .argument('<email>', 'their address')
     .addHelpText('after', '\nNeeds DATABASE_URL in the environment.')
-    .action((email: string) => withOperator(async ({ databases }) => {
-      const password = await createPeople({ databases }).accounts.replacePassword(email);
-      if (password === null) throw UserMissing.because(email);
+    .action((email: string) => withOperator(async ({ databases, tell }) => {
+      const people = createPeople({ databases });
+      const account = await people.accounts.byEmail(email);
+      const password = await people.accounts.replacePassword(email);
+      if (account === null || password === null) throw UserMissing.because(email);
+      for (const { organisationId } of await people.sessions.memberships(account.id)) await tell(organisationId, { action: 'account:password', subject: `trunkline users new-password user:${account.id}` });
       write(password);
       say('It is shown this once; they change it with PUT /api/session/password.');
     }));
