@@ -68,7 +68,7 @@ export class Outbox {
     const { settings, databases } = this.around;
     const { rows } = await databases.system.query<DispatchRow>(
       `update dispatches d set leased_until = clock_timestamp() + make_interval(secs => $1::float8 / 1000)
-        from (select id from dispatches where sent_at is null and created_at < clock_timestamp() - make_interval(secs => $2::float8 / 1000) and coalesce(leased_until, '-infinity') < clock_timestamp() order by created_at limit 50 for update skip locked) u
+        from (select id from dispatches where sent_at is null and created_at < statement_timestamp() - make_interval(secs => $2::float8 / 1000) and coalesce(leased_until, '-infinity') < clock_timestamp() order by created_at limit 50 for update skip locked) u
         where d.id = u.id returning d.id, d.items`,
       [settings.leaseMs, settings.resendAfterMs],
     );

@@ -28,7 +28,7 @@ const none: Overdue = { dispatches: [], items: [] };
 
 /** Dispatches whose time is over and whose steps are still `sent`, once `results` has been read past that time: an answer may lie unread until then (delivery §8). */
 export async function findOverdue(databases: Pick<Databases, 'system'>, eventLog: Pick<EventLog, 'lag'>, group: string, clock: LedgerClock, leaseMs: number): Promise<Overdue> {
-  const { rows: due } = await databases.system.query<{ newest: number | null }>(`select (extract(epoch from max(sweep_at)) * 1000)::float8 as newest from (select sweep_at from dispatches where sweep_at <= clock_timestamp() and coalesce(leased_until, '-infinity') < clock_timestamp() order by sweep_at limit ${dispatchesAtOnce}) d`);
+  const { rows: due } = await databases.system.query<{ newest: number | null }>(`select (extract(epoch from max(sweep_at)) * 1000)::float8 as newest from (select sweep_at from dispatches where sweep_at <= statement_timestamp() and coalesce(leased_until, '-infinity') < clock_timestamp() order by sweep_at limit ${dispatchesAtOnce}) d`);
   const newest = due[0]?.newest ?? null;
   if (newest === null || !(await isReadPast(eventLog, group, clock, newest))) return none;
   const { rows } = await databases.system.query<{ id: string; items: string }>(
