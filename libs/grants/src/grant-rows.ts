@@ -66,13 +66,19 @@ export class GrantRows {
    * nothing newer can come from the same refresh token. False: there is a newer version.
    */
   async store(version: number, { sealed, lifeMs, keepAliveMs }: Refreshed): Promise<boolean> {
-    const rows = await this.query(
-      `update grants set tokens = $4, version = version + 1, state = 'connected', reason = null, refreshing_by = null, refreshing_until = null, unfinished = 0, refreshed_at = clock_timestamp(),
-         expires_at = clock_timestamp() + make_interval(secs => $5::float8 / 1000), keep_alive_at = clock_timestamp() + make_interval(secs => $6::float8 / 1000)
-       where ${one} and version = $3 and state <> 'disconnected' returning 1`,
-      [version, sealed, lifeMs, keepAliveMs],
-    );
-    return rows.length === 1;
+    return inOrganisations(this.databases, [this.organisationId], async (client) => {
+      const of = [this.organisationId, this.integrationId];
+      const { rowCount } = await client.query(
+        `update grants set tokens = $4, version = version + 1, state = 'connected', reason = null, refreshing_by = null, refreshing_until = null, unfinished = 0, refreshed_at = clock_timestamp(),
+           expires_at = clock_timestamp() + make_interval(secs => $5::float8 / 1000), keep_alive_at = clock_timestamp() + make_interval(secs => $6::float8 / 1000)
+         where ${one} and version = $3 and state <> 'disconnected'`,
+        [...of, version, sealed, lifeMs, keepAliveMs],
+      );
+      if (rowCount !== 1) return false;
+      // Work that waits for somebody to reconnect need not any more: a gate opens when its integration is newer than its closing.
+      await client.query(`update integrations set updated_at = clock_timestamp() where organisation_id = $1 and id = $2 and exists (select from gates where organisation_id = $1 and integration_id = $2 and reason = 'reconnect')`, of);
+      return true;
+    });
   }
 
   /** The refresh has ended without tokens; nobody tries again for a moment. `isLost`: there may have been some, and nobody has them. */

@@ -123,12 +123,7 @@ export class SignIns {
     const sealed = await this.vault.seal(JSON.stringify(tokens), placeOfGrant(organisationId, integrationId));
     const keepAliveMs = provider.auth.kind === 'oauth2' ? (provider.auth.authorizationCode?.keepAliveMs ?? null) : null;
     await inTenant(this.databases, organisationId, async (client) => {
-      // A new version: workers read it within seconds, and its gate opens if it waited for somebody to reconnect.
-      const { rowCount } = await client.query(
-        'update integrations set settings = settings || $4::jsonb, version = version + 1, updated_at = clock_timestamp() where organisation_id = $1 and id = $2 and version = $3',
-        [organisationId, integrationId, version, JSON.stringify({ [signInSetting]: 'authorization_code' })],
-      );
-      if (rowCount !== 1) throw SignInStale.because(`${provider.name} was saved by somebody meanwhile`);
+      // The grant's row first, as everywhere: whoever refreshes it holds that one when it asks for the integration's.
       await client.query(
         `insert into grants as g (organisation_id, integration_id, provider, state, tokens, expires_at, keep_alive_at, connected_by)
          values ($1, $2, $3, 'connected', $4, clock_timestamp() + make_interval(secs => $5::float8 / 1000), clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7)
@@ -137,6 +132,12 @@ export class SignIns {
            connected_by = excluded.connected_by, connected_at = clock_timestamp(), refreshed_at = clock_timestamp()`,
         [organisationId, integrationId, provider.id, sealed, tokenLifeMs, keepAliveMs, signIn.startedBy],
       );
+      // A new version: workers read it within seconds, and its gate opens if it waited for somebody to reconnect.
+      const { rowCount } = await client.query(
+        'update integrations set settings = settings || $4::jsonb, version = version + 1, updated_at = clock_timestamp() where organisation_id = $1 and id = $2 and version = $3',
+        [organisationId, integrationId, version, JSON.stringify({ [signInSetting]: 'authorization_code' })],
+      );
+      if (rowCount !== 1) throw SignInStale.because(`${provider.name} was saved by somebody meanwhile`);
     });
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TokenAnswer } from '@trunkline/connectors';
 import { simulatorFor, SimulatorControl } from '@trunkline/connectors/testing';
-import { inTenant, openVault } from '@trunkline/storage';
+import { inOrganisations, inTenant, openVault } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { refreshesAt, signInAtSimulator, type SignedInIntegration } from './testing/index.js';
 
@@ -137,6 +137,22 @@ describe('a stored grant', () => {
       await change(integration, `version = version + 1, expires_at = null, refreshing_by = null, refreshing_until = null`);
       expect(await asked).toMatchObject({ kind: 'token', isFresh: false });
       expect(await row(integration)).toMatchObject({ state: 'connected', version: 2 });
+    });
+
+    it('is good again, and its gate with it, when the one thought dead stores its answer after another has parked the grant', async () => {
+      const integration = await signedIn();
+      await expire(integration);
+      await inOrganisations(database.databases, [organisationId], (client) => client.query(`insert into gates (organisation_id, integration_id, open_at, reason, changed_at) values ($1, $2, 'infinity', 'reconnect', clock_timestamp())`, [organisationId, integration.integrationId]));
+      // The provider acts at once and answers late: the lease of the first runs out meanwhile.
+      await control.fault({ match: { path: '/services/oauth2/token' }, latencyMs: 1_200, times: 1 });
+      const frozen = integration.grant({ ...quick, leaseMs: 200 }).obtain(null);
+      while ((await outcomes()).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(valueOf(await integration.grant(quick).obtain(null))).toBe('auth.refresh_lost');
+      expect(await row(integration)).toMatchObject({ state: 'reconnect', version: 1 });
+      expect(await works(await frozen)).toBe(true);
+      expect(await row(integration)).toMatchObject({ state: 'connected', version: 2, reason: null });
+      const { rows } = await inTenant(database.databases, organisationId, (client) => client.query<{ isOpen: boolean }>('select i.updated_at > g.changed_at as "isOpen" from integrations i join gates g on g.integration_id = i.id where i.id = $1', [integration.integrationId]));
+      expect(rows).toEqual([{ isOpen: true }]);
     });
 
     it('is parked when the next one dies over it too', async () => {
