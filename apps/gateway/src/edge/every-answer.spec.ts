@@ -5,7 +5,7 @@ import { type Operation, operationsOf, pathOf } from '../testing/operations.js';
 import { sendPath } from '../testing/raw-http.js';
 
 /** Where the database keeps what nobody is ever shown, not even as a hash. */
-const secretColumns = [['users', 'password'], ['sessions', 'sha256'], ['api_key_index', 'sha256'], ['invitations', 'sha256'], ['setup_tokens', 'sha256'], ['data_keys', 'wrapped'], ['integrations', 'credentials']] as const;
+const secretColumns = [['users', 'password'], ['sessions', 'sha256'], ['api_key_index', 'sha256'], ['invitations', 'sha256'], ['setup_tokens', 'sha256'], ['data_keys', 'wrapped'], ['integrations', 'credentials'], ['grants', 'tokens'], ['sign_ins', 'secrets'], ['sign_ins', 'state_sha256']] as const;
 
 const injections = [
   "'", "''", "' or 1=1 --", "' or '1'='1", "'; drop table runs; --", '"; select 1; --', "') or true --", '\\', "\\' or 1=1 --", '%', '_', '$1', '$$', "' union select sha256 from api_key_index --", "1; select pg_sleep(5)", "'||pg_sleep(5)||'", 'organisation_id', '(select 1)', '*', '{}', '[]', 'null', 'true', '-1', '1e999', '0x10', 'NaN', "' is not null --", '/**/', 'é\u202e', '\u0001',
@@ -38,7 +38,7 @@ describe('every answer', () => {
     const integration = await gateway.send('POST', `/api/integrations/org/${own.id}`, { provider: 'salesforce', name: 'canary', settings: { instance_url: 'https://crm.example.org' }, credentials: { client_id: `${canary}id`, client_secret: `${canary}secret` } }, own.admin);
     expect(integration.status).toBe(201);
     for (const path of ['/api/keys', '/api/invitations']) {
-      const made = await gateway.send('POST', path, path === '/api/keys' ? { name: 'canary', scopes: ['publish'] } : { email: 'canary@example.org', role: 'viewer' }, owner);
+      const made = await gateway.send('POST', path, path === '/api/keys' ? { name: 'canary', scopes: ['publish'] } : { email: 'canary@example.org', role: 'viewer' }, { authorization: undefined, ...owner });
       const shownOnce = String(made.body['api_key'] ?? made.body['token']);
       expect(shownOnce.length).toBeGreaterThan(40);
       planted.add(shownOnce);
@@ -48,6 +48,8 @@ describe('every answer', () => {
     // An event's own data is the organisation's to see; what a step was called with is too.
     const database = new Client({ connectionString: gateway.database.url });
     await database.connect();
+    expect((await gateway.send('POST', `/api/integrations/${own.integration}/connect`, {}, { authorization: undefined, ...owner })).status).toBe(200);
+    await database.query(`insert into grants (organisation_id, integration_id, provider, state, tokens, connected_by) values ($1, $2, 'salesforce', 'connected', $3, 'user:x')`, [own.id, own.integration, randomBytes(64)]);
     for (const [table, column] of secretColumns) {
       const { rows } = await database.query<{ value: Buffer | string }>(`select ${column} as value from ${table} where ${column} is not null`);
       expect({ table, isThere: rows.length > 0 }).toEqual({ table, isThere: true });

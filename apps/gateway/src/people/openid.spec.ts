@@ -54,6 +54,9 @@ describe('signing in with an OpenID provider', () => {
       const again = await signIn(name, {});
       expect(again.status).toBe(303);
       expect((await send('GET', '/api/session', undefined, cookieNamed(again, 'trunkline_session'))).body).toMatchObject({ role: 'data_ops' });
+      const trail = (await gateway.send('GET', '/api/audit?limit=2')).body['entries'];
+      expect(trail).toMatchObject([{ action: 'session:sign-in', outcome: 'done', after: { method: 'openid' } }, { action: 'invitations:accept', outcome: 'done', after: { method: 'openid', role: 'data_ops' } }]);
+      expect(JSON.stringify(trail)).not.toContain(session.split('=')[1]);
     }, 60_000);
 
     it('takes nobody who is not invited, not confirmed, or not the one invited', async () => {
