@@ -119,6 +119,16 @@ describe('every operation of the API description', () => {
     expect(tried).toBeGreaterThan(900);
   }, 60_000);
 
+  it('refuses a field that is given twice, and a body wider than any description', async () => {
+    for (const operation of operations.filter(({ bodyParts, template }) => bodyParts.length > 0 && template !== '/api/events')) {
+      const path = await pathOf(operation, own, world);
+      for (const body of ['{"role":"viewer","role":"owner"}', '{"steps":[{"name":"a","n\\u0061me":"b"}]}', `{"a":[${'0,'.repeat(10_000)}0]}`]) {
+        const answer = await sendPath(world.gateway.url, operation.method, path, { ...owner, ...json }, body);
+        expect({ operation: operation.name, status: answer.status, says: /given twice|more than 10000 fields/.test(answer.text) }).toEqual({ operation: operation.name, status: 400, says: true });
+      }
+    }
+  }, 60_000);
+
   it('answers with the security headers whatever it answers, and never says what it is made of', async () => {
     const poor: unknown[] = [];
     const look = async (method: string, path: string, headers: Record<string, string>, body?: string): Promise<void> => {

@@ -4,6 +4,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BodyNotJson, ContentTypeUnknown, HeadersTooLarge, HttpMalformed, RequestInvalid, RequestTimedOut } from './errors.js';
 import { mediaTypeOf } from './media-type.js';
+import { repeatsName } from '../publish/json-slices.js';
 import { answerProblem, type ReportBug } from './problem.filter.js';
 import { problemOf } from './problem.js';
 
@@ -92,6 +93,7 @@ function parseControlBody(request: FastifyRequest, body: Buffer): unknown {
   try {
     const parsed: unknown = inheritedIn.test(text) ? JSON.parse(text, refuseInherited) : JSON.parse(text);
     refuseWide(parsed);
+    if (repeatsName(body)) throw RequestInvalid.because('a field is given twice');
     return parsed;
   } catch (error) {
     if (RequestInvalid.matches(error)) throw error;
@@ -147,7 +149,8 @@ function oddHeaders(sent: readonly string[]): Error | null {
   const seen = new Set<string>();
   for (let index = 0; index < sent.length; index += 2) {
     const name = (sent[index] ?? '').toLowerCase();
-    if (!onceOnly.has(name)) continue;
+    // Attributes of an event (CloudEvents HTTP binding) would be joined into one.
+    if (!onceOnly.has(name) && !name.startsWith('ce-')) continue;
     if (seen.has(name)) return HttpMalformed.because(`the header ${name} may be sent once`);
     seen.add(name);
   }

@@ -52,7 +52,7 @@ describe('on the wire', () => {
     });
   });
 
-  it.each(['Authorization: Bearer x', 'Host: elsewhere', 'Content-Type: text/plain', 'Cookie: a=b', 'X-Csrf-Token: x', 'X-Api-Key: x', 'Origin: https://gateway'])('a header that says who or what, sent twice, is refused: %s', async (header) => {
+  it.each(['Authorization: Bearer x', 'Host: elsewhere', 'Content-Type: text/plain', 'Cookie: a=b', 'X-Csrf-Token: x', 'X-Api-Key: x', 'Origin: https://gateway', 'Ce-Id: 1'])('a header that says who or what, sent twice, is refused: %s', async (header) => {
     const once = await sendRaw(gateway.url, lines('GET /api/session/methods HTTP/1.1', ...(header.startsWith('Host') ? [] : ['Host: gateway']), header, 'Connection: close', '', ''));
     expect(once.statuses).toEqual([200]);
     const twice = await sendRaw(gateway.url, lines('GET /api/session/methods HTTP/1.1', ...(header.startsWith('Host') ? [] : ['Host: gateway']), header, header.toLowerCase(), 'Connection: close', '', ''));

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { arrayElements, objectMembers } from './json-slices.js';
+import { arrayElements, objectMembers, repeatsName } from './json-slices.js';
 
 const spaced = (text: string): Buffer => Buffer.from(` \n\t${text}\r `);
 
@@ -11,6 +11,19 @@ describe('cutting JSON without parsing it', () => {
 
   it.each(['', '{}', '[1', '[1,]', '[,1]', '[1 2]', '[1]]', '[1] x', 'null'])('says no to what is not an array in form: %s', (text) => {
     expect(arrayElements(Buffer.from(text))).toBeNull();
+  });
+
+  it.each([
+    ['{"a":1,"a":2}', true],
+    ['{"a":1,"\\u0061":2}', true],
+    ['{"a":{"b":[{"c":1,"d":2,"c":3}]}}', true],
+    [' [ 1 , { "a" : [] , "a" : [] } ] ', true],
+    ['{"a":{"b":1},"b":{"a":1}}', false],
+    ['{"a":"\\"a\\":1,\\"a\\":2"}', false],
+    ['[{"a":1},{"a":2}]', false],
+    ['1', false],
+  ])('finds a name given twice at any depth: %s', (text, isRepeated) => {
+    expect(repeatsName(Buffer.from(text))).toBe(isRepeated);
   });
 
   it('gives the members of an object by their decoded names', () => {

@@ -47,6 +47,24 @@ export function objectMembers(json: Buffer): ReadonlyMap<string, Buffer> | null 
   return members;
 }
 
+/** Whether an object anywhere in this text, which has already been parsed once, has two members of one name: which of them counts would be the parser's choice. */
+export function repeatsName(json: Buffer): boolean {
+  const waiting = [json];
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    const first = value[afterSpace(value, 0)];
+    if (first === openBracket) waiting.push(...nestedIn(arrayElements(value) ?? []));
+    if (first !== openBrace) continue;
+    const members = objectMembers(value);
+    if (members === null) return true;
+    waiting.push(...nestedIn([...members.values()]));
+  }
+  return false;
+}
+
+function nestedIn(values: readonly Buffer[]): readonly Buffer[] {
+  return values.filter((value) => value[0] === openBrace || value[0] === openBracket);
+}
+
 function afterSpace(json: Buffer, from: number): number {
   let at = from;
   while (json[at] === 0x20 || json[at] === 0x0a || json[at] === 0x0d || json[at] === 0x09) at += 1;
