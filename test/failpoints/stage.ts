@@ -158,9 +158,11 @@ export class Stage {
     return one.state === 'parked' && one.reason === 'unknown' && effects <= 1 ? [] : [`${where} has ${effects} effects, dispatch ${one.dispatch}, reason ${one.reason}`];
   }
 
-  /** P4: an open intent stands for each call that began; commands that came too late leave a void one, and are sent again with a right. */
+  /** P4: an open intent stands for each call that began; commands that came too late leave a void one, and those that got no token say so: both are sent again with a right. */
   private async sentTwice(): Promise<readonly string[]> {
-    const found = await this.reader.query<{ run_id: string }>(`select run_id from intents where organisation_id = $1 and step_id = $2 and state = 'open' group by run_id having count(*) > 1`, [this.organisationId, once]);
+    const found = await this.reader.query<{ run_id: string }>(`select run_id from intents i where organisation_id = $1 and step_id = $2 and state = 'open'
+       and not exists (select from attempts a where a.organisation_id = i.organisation_id and a.run_id = i.run_id and a.step_id = i.step_id and a.dispatch = i.dispatch and a.code like 'auth.%')
+     group by run_id having count(*) > 1`, [this.organisationId, once]);
     return found.map((row) => row.run_id);
   }
 

@@ -7,6 +7,6 @@ export { disconnect, grantToGiveBack } from './disconnect.js';
 export type { GrantView } from './grant-views.js';
 export { grantsOf } from './grant-views.js';
 export type { DueGrant } from './keep-alive.js';
-export { grantsDue } from './keep-alive.js';
+export { grantsDue, postponeKeepAlive } from './keep-alive.js';
 export type { GrantTokens } from './tokens.js';
 export { GrantMissing, InstanceForeign, NobodySignsIn, SignInOfAnother, SignInRefused, SignInStale, SignInUnanswered, SignInUnknown } from './errors.js';

@@ -1,4 +1,4 @@
-import type { Databases } from '@trunkline/storage';
+import { type Databases, inOrganisations } from '@trunkline/storage';
 
 export interface DueGrant {
   readonly organisationId: string;
@@ -14,4 +14,11 @@ export async function grantsDue({ keeper }: Pick<Databases, 'keeper'>, providers
     [providers],
   );
   return rows;
+}
+
+/** What could not be used now does not stand in the way of the others. */
+export async function postponeKeepAlive(databases: Pick<Databases, 'system'>, { organisationId, integrationId }: DueGrant, byMs: number): Promise<void> {
+  await inOrganisations(databases, [organisationId], (client) =>
+    client.query('update grants set keep_alive_at = clock_timestamp() + make_interval(secs => $3::float8 / 1000) where organisation_id = $1 and integration_id = $2 and keep_alive_at <= clock_timestamp()', [organisationId, integrationId, byMs]),
+  );
 }

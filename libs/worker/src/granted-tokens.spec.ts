@@ -117,6 +117,15 @@ describe('calls in the name of a person who signed in', () => {
     expect(await refreshes()).toEqual(['issued']);
   });
 
+  it('what cannot be kept alive now is tried again later, and holds up nobody', async () => {
+    await change(`keep_alive_at = clock_timestamp()`);
+    await control.fault({ match: { path: '/services/oauth2/token' }, status: 503 });
+    await workers(1, { keepAliveMs: 50 });
+    const leftMs = async (): Promise<number> => Number((await inTenant(bench.database.databases, bench.organisationId, (client) => client.query<{ left: string }>('select extract(epoch from keep_alive_at - clock_timestamp()) * 1000 as left from grants'))).rows[0]?.left);
+    await bench.until('the postponement', async () => ((await leftMs()) > 3_000_000 ? true : undefined));
+    expect(await leftMs()).toBeLessThan(3_700_000);
+  });
+
   it('is refreshed once a day without any work, by one of the workers', async () => {
     await change(`keep_alive_at = clock_timestamp()`);
     await workers(3, { keepAliveMs: 50 });

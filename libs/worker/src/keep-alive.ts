@@ -1,7 +1,9 @@
-import { grantsDue } from '@trunkline/grants';
+import { type DueGrant, grantsDue, postponeKeepAlive } from '@trunkline/grants';
 import type { Databases } from '@trunkline/storage';
 import type { Integrations } from './integrations.js';
 import type { WorkerLogger } from './ports.js';
+
+const postponedMs = 60 * 60_000;
 
 export interface KeepAliveParts {
   readonly databases: Databases;
@@ -27,13 +29,13 @@ export class KeepAlive {
     clearInterval(this.timer);
   }
 
-  /** What fails is still due the next time. */
+  /** What fails is due again a little later. */
   async run(): Promise<void> {
     if (this.isAtIt) return;
     this.isAtIt = true;
     try {
       const due = await grantsDue(this.parts.databases, this.parts.providers);
-      for (const { organisationId, integrationId } of due) await this.use(organisationId, integrationId);
+      for (const grant of due) await this.use(grant);
     } catch (error) {
       this.parts.logger?.warn({ err: error }, 'Grants that are due to be used could not be looked for');
     } finally {
@@ -41,11 +43,15 @@ export class KeepAlive {
     }
   }
 
-  private async use(organisationId: string, integrationId: string): Promise<void> {
+  private async use(due: DueGrant): Promise<void> {
+    const { organisationId, integrationId } = due;
     try {
       const found = await this.parts.integrations.get(organisationId, integrationId);
+      // Without a grant in use: its administrator has chosen client credentials again.
       const answer = found.kind === 'found' ? await found.integration.grant?.keepAlive() : undefined;
-      if (answer?.kind === 'none') this.parts.logger?.warn({ organisationId, integrationId, code: answer.failure.code }, 'A grant could not be kept alive');
+      if (answer?.kind === 'token') return;
+      if (answer !== undefined) this.parts.logger?.warn({ organisationId, integrationId, code: answer.failure.code }, 'A grant could not be kept alive');
+      await postponeKeepAlive(this.parts.databases, due, postponedMs);
     } catch (error) {
       this.parts.logger?.warn({ err: error, organisationId, integrationId }, 'A grant could not be kept alive');
     }

@@ -9,19 +9,9 @@ import { factsOf } from '../kit/action-facts.js';
 import { Connection } from '../kit/connection.js';
 import type { Action, Provider } from '../kit/provider.js';
 import { TokenCache } from '../kit/tokens.js';
+import type { ConnectorUnderTest } from './connector-under-test.js';
+import { describeSignIn } from './describe-sign-in.js';
 import { SimulatorControl } from './simulator-control.js';
-
-/** How the suite reaches a provider's simulator and what it may write there. */
-export interface ConnectorUnderTest {
-  /** Starts the provider's simulator, without limits and search lag. */
-  readonly simulator: () => Promise<{ readonly url: string; stop(): Promise<unknown> }>;
-  readonly settings: (url: string) => Readonly<Record<string, unknown>>;
-  readonly credentials?: Readonly<Record<string, unknown>>;
-  /** A good input for each action, and a part of its write's path that no other call has. */
-  readonly actions: Readonly<Record<string, { readonly input: Readonly<Record<string, unknown>>; readonly writePath: string }>>;
-  /** The set-up document; absent for providers made for tests. */
-  readonly setup?: string;
-}
 
 /** What an outcome must be when a write may or may not have happened. */
 const doubtOf = (action: Action): 'transient' | 'unknown' => (isHarmlessTwice(action.write.repeat.method) ? 'transient' : 'unknown');
@@ -66,6 +56,8 @@ export function describeConnector(provider: Provider, under: ConnectorUnderTest)
 
     describeDefinition(provider, under);
     describeAccess(provider, under, () => bench);
+    const { auth } = provider;
+    if (auth.kind === 'oauth2' && auth.authorizationCode !== null) describeSignIn(provider, auth.authorizationCode, under);
     for (const name of Object.keys(provider.actions)) describeAction(provider, name, under, () => bench);
   });
 }

@@ -1,4 +1,4 @@
-export type { ConnectorUnderTest } from './describe-connector.js';
+export type { ConnectorUnderTest } from './connector-under-test.js';
 export { describeConnector } from './describe-connector.js';
 export { fixture } from './fixture/fixture.js';
 export type { FixtureServer, Moment } from './fixture/fixture-server.js';

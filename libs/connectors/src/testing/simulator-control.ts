@@ -50,6 +50,11 @@ export class SimulatorControl {
     return ((await this.ask('GET', 'stats')) as { readonly tokensIssued: number }).tokensIssued;
   }
 
+  /** Ends what people granted by signing in. */
+  async revokeGrants(): Promise<void> {
+    await this.ask('POST', 'revoke-grants');
+  }
+
   /** The fixture's own: as if a person had signed in. */
   async grant(): Promise<Readonly<Record<string, unknown>>> {
     return (await this.ask('POST', 'grants')) as Readonly<Record<string, unknown>>;
