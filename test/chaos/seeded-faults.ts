@@ -28,6 +28,9 @@ const short = ['--driver', 'postgres', '--events', '120', '--rate', '30', '--in-
 const calm: Rehearsal = { words: short, schedule: [] };
 const throttled: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [] };
 
+/** Each call in hand is refused for its token and made again, while the limit is used up. */
+const expiringTokens: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [500, 2_000, 4_000, 8_000, 14_000].map((atMs) => ({ kind: 'provider-fault', atMs, provider: 'rehearsal', fault: 'tokens-expire', forMs: 1_000 })) };
+
 /** Calls are written at once and answered late; as soon as enough wait for their answers, those who made them die. */
 const killedWorkers: Rehearsal = killedWhileWaiting('/\\/searched$/', 'writeSearched', 300);
 /** The same when the calls have been handed over and their records passed: nothing comes again by itself. */
@@ -84,10 +87,19 @@ export const seededFaults: readonly SeededFault[] = [
   },
   {
     name: 'a budget grants what is used up',
-    spoilings: [{ file: 'libs/worker/dist/budget.js', find: 'for (const window of this.windows)window.forget(nowMs);\n        let atMs', put: 'if (cost > 0) return { kind: \'granted\', atMs: nowMs };\n        let atMs' }],
+    spoilings: [
+      { file: 'libs/worker/dist/budget.js', find: 'let atMs = Math.max(nowMs, this.closedUntilMs, this.lastGrantMs);', put: 'if (cost > 0) return { kind: \'granted\', grant: { atMs: nowMs, cost, left: 0 } };\n        let atMs = nowMs;' },
+      { file: 'libs/worker/dist/budget.js', find: 'if (this.closedUntilMs > nowMs) return false;', put: 'if (grant.cost > 0) return true;' },
+    ],
     shows: 'I7',
     rehearsal: throttled,
     isQuick: true,
+  },
+  {
+    name: 'calls made again with a new token are not counted',
+    spoilings: [{ file: 'libs/worker/dist/permit.js', find: 'const giveUpAtMs = this.parts.nowMs() + this.parts.maxWaitMs;', put: 'if (this.promised.every(({ grant })=>grant.left === 0)) return send(request);\n        const giveUpAtMs = this.parts.nowMs() + this.parts.maxWaitMs;' }],
+    shows: 'I7',
+    rehearsal: expiringTokens,
   },
   {
     name: '202 is answered before the event is durable',
