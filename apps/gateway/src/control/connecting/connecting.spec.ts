@@ -81,6 +81,18 @@ describe('connecting by signing in at the provider', () => {
     expect(gateway.effects.at(-2)).toMatchObject({ permission: 'integrations:connect', route: 'GET /oauth/callback/:provider', parameters: { id }, outcome: 'done' });
   });
 
+  it('does the same at every provider whose template says that people sign in there', async () => {
+    const { templates } = (await gateway.send('GET', '/api/integrations/templates')).body as { templates: readonly { provider: string; connect: { callback: string } | null }[] };
+    expect(templates.map(({ provider, connect }) => [provider, connect?.callback ?? null])).toEqual([['genesys', '/oauth/callback/genesys'], ['salesforce', '/oauth/callback/salesforce'], ['techone', null]]);
+    const genesys = await simulatorFor({ provider: 'genesys' });
+    const id = await integration('genesys', { api_url: genesys.url, login_url: genesys.url });
+    const page = await comeBack(await atProvider(await begin(id)));
+    expect([page.status, page.text]).toEqual([200, expect.stringContaining('Genesys Cloud is connected')]);
+    expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: true });
+    expect((await gateway.send('POST', `/api/integrations/${id}/disconnect`, {})).body).toMatchObject({ revoked_at_provider: false, authorization: { state: 'disconnected' } });
+    await genesys.stop();
+  });
+
   describe('takes an answer', () => {
     it('once', async () => {
       const back = await atProvider(await begin(await integration()));
