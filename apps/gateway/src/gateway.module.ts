@@ -65,7 +65,7 @@ export class GatewayModule {
     const { databases, eventLog, access, plane, vault, verbs, catalogue = actionCatalogue } = wiring;
     const types = new EventTypes(databases);
     const integrations = new IntegrationsService(plane, vault, catalogue, wiring.checkConnection);
-    const connecting = new Connecting({ databases, vault, outbound: wiring.outbound, integrations });
+    const connecting = new Connecting({ databases, vault, outbound: wiring.outbound, integrations, plane });
     const limits = new RequestLimits(access.limiter, access.strangerRequestsPerMinute);
     return {
       module: GatewayModule,

@@ -154,7 +154,7 @@ export class SignInAtProvider {
     const configuration = new openid.Configuration(server, this.text('client_id'), undefined, this.clientAuth());
     // Which schemes may be used is the outbound policy's to say.
     openid.allowInsecureRequests(configuration);
-    if (deadline !== undefined) configuration[openid.customFetch] = fetchOver(send, deadline);
+    configuration[openid.customFetch] = deadline === undefined ? nobodyAsks : fetchOver(send, deadline);
     return { configuration, last: () => last };
   }
 
@@ -186,6 +186,9 @@ export class ForeignInstance extends Error {
 function isAmong({ protocol, hostname, port }: URL, hosts: readonly string[]): boolean {
   return protocol === 'https:' && port === '' && hosts.some((host) => hostname === host || hostname.endsWith(`.${host}`));
 }
+
+/** Making an address is no reason to call anybody. */
+const nobodyAsks: openid.CustomFetch = () => Promise.reject(new TypeError('no call was meant to be made'));
 
 /** openid-client speaks fetch; this is our client with that face. */
 function fetchOver(send: Send, deadline: Deadline): openid.CustomFetch {

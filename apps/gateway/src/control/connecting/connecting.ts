@@ -4,6 +4,7 @@ import { type Actor, actorName } from '@trunkline/identity';
 import { type Outbound, startDeadline } from '@trunkline/outbound';
 import type { Databases, Integration } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
+import type { ControlPlane } from '../control-plane.js';
 import { IntegrationNotConnected, ProviderUnknown } from '../integrations/errors.js';
 import type { IntegrationsService } from '../integrations/integrations.service.js';
 
@@ -26,6 +27,7 @@ export interface ConnectingParts {
   readonly vault: Vault;
   readonly outbound: Pick<Outbound, 'request'>;
   readonly integrations: Pick<IntegrationsService, 'read' | 'credentialsOf'>;
+  readonly plane: Pick<ControlPlane, 'announce'>;
   readonly providers?: readonly Provider[];
 }
 
@@ -70,7 +72,10 @@ export class Connecting {
   }
 
   async disconnect(actor: Actor, integrationId: string): Promise<{ readonly isRevokedThere: boolean }> {
-    return disconnect(this.parts, await this.partsOf(await this.parts.integrations.read(actor.organisationId, integrationId)));
+    const { organisationId } = actor;
+    const outcome = await disconnect(this.parts, await this.partsOf(await this.parts.integrations.read(organisationId, integrationId)));
+    await this.parts.plane.announce({ organisationId, kind: 'integration', id: integrationId });
+    return outcome;
   }
 
   /** Before an integration is deleted: what to do once it is, so that nothing of ours stays good at the provider. */
@@ -88,6 +93,7 @@ export class Connecting {
   private async finish(signIn: SignIn, query: URLSearchParams): Promise<void> {
     const integration = await this.partsOf(await this.parts.integrations.read(signIn.organisationId, signIn.integrationId));
     await this.signIns.finish(signIn, query, integration, (address) => this.isReachable(address));
+    await this.parts.plane.announce({ organisationId: signIn.organisationId, kind: 'integration', id: signIn.integrationId });
   }
 
   /** Asked without a credential; what answers does not matter, where it stands does. */
