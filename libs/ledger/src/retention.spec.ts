@@ -95,6 +95,20 @@ describe('the nightly clearing', () => {
       expect(await bench.verbs().showRun(bench.organisationId, bench.runIdOf('gone'))).toMatchObject({ state: 'done', event: { data: Buffer.alloc(0), expiredAtMs: expect.any(Number) }, attemptList: [] });
     });
 
+    it('gets through more than one page, and through what has expired before', async () => {
+      await give('free');
+      await bench.ledger().passes.retention();
+      await bench.query(
+        `with made as (insert into runs (organisation_id, run_id, root_run_id, root_accepted_at, event_type, digest, accepted_at, state, steps, finished_at)
+          select $1, id, id, at, 'x', 'x', at, 'done', '[]', at from (select gen_random_uuid() as id, now() - interval '5 days' + i * interval '1 microsecond' * (i % 3) as at from generate_series(1, 4500) i) m returning organisation_id, run_id)
+         insert into run_events (organisation_id, run_id, type, source, event_id, data) select organisation_id, run_id, 'x', '/s', run_id::text, 'content' from made`,
+        [bench.organisationId],
+      );
+      expect(await bench.ledger().passes.retention()).toBe(4_500);
+      expect(await bench.query(`select from run_events where data = 'content'`)).toEqual([]);
+      expect(await bench.ledger().passes.retention()).toBe(0);
+    });
+
     it('tells what it took away', async () => {
       await give('free');
       await (await ended('told')).passes.retention();

@@ -34,7 +34,7 @@ export async function clearOld(databases: RetentionDatabases, { runsDays, callsD
     const contentDays = (await planDays(databases, organisationId)) ?? runsDays;
     const idsDays = Math.max(runsDays, contentDays);
     cleared.runs += await inPages(() => inOrganisations(databases, [organisationId], (client) => clearRuns(client, organisationId, idsDays)));
-    if (contentDays < idsDays) cleared.expired += await inPages(() => inOrganisations(databases, [organisationId], (client) => expireRuns(client, organisationId, contentDays)));
+    if (contentDays < idsDays) cleared.expired += await expireAll(databases, organisationId, contentDays);
     cleared.deadLetters += await inOrganisations(databases, [organisationId], (client) => clearRest(client, organisationId, contentDays, idsDays));
   }
   await databases.system.query('select keep_attempt_partitions(7, $1)', [callsDays]);
@@ -78,17 +78,55 @@ async function clearRuns(client: PoolClient, organisationId: string, days: numbe
   return rows.length;
 }
 
+interface Cursor {
+  readonly at: string;
+  readonly runId: string;
+}
+
+const beginning: Cursor = { at: '-infinity', runId: '00000000-0000-0000-0000-000000000000' };
+
+/** Page by page through everything past its days, the expired ones too: each statement is short, however much there is. */
+async function expireAll(databases: RetentionDatabases, organisationId: string, days: number): Promise<number> {
+  let expired = 0;
+  for (let after: Cursor | null = beginning; after !== null; ) {
+    const page: ExpiredPage = await expirePage(databases, organisationId, days, after);
+    expired += page.expired;
+    after = page.next;
+  }
+  return expired;
+}
+
+interface ExpiredPage {
+  readonly expired: number;
+  readonly next: Cursor | null;
+}
+
 /** Ids, states and the digest stay, so that a repeat is still known as one. A run whose replays are still at work keeps its results for them. */
-async function expireRuns(client: PoolClient, organisationId: string, days: number): Promise<number> {
+async function expirePage(databases: RetentionDatabases, organisationId: string, days: number, after: Cursor): Promise<ExpiredPage> {
+  return inOrganisations(databases, [organisationId], async (client) => {
+    const { rows } = await client.query<{ run_id: string; at: string; is_due: boolean }>(
+      `select r.run_id, r.accepted_at::text as at, r.finished_at < clock_timestamp() - make_interval(days => $2) and e.run_id is not null and e.expired_at is null as is_due
+        from (select * from runs where organisation_id = $1 and accepted_at > '-infinity' and accepted_at < clock_timestamp() - make_interval(days => $2) and (accepted_at, run_id) > ($3::timestamptz, $4::uuid) order by accepted_at, run_id limit ${runsAtOnce}) r
+        left join run_events e on e.organisation_id = r.organisation_id and e.run_id = r.run_id order by r.accepted_at, r.run_id`,
+      [organisationId, days, after.at, after.runId],
+    );
+    const last = rows.at(-1);
+    const due = rows.filter((row) => row.is_due).map((row) => row.run_id);
+    const expired = due.length === 0 ? 0 : await expire(client, organisationId, due);
+    return { expired, next: rows.length < runsAtOnce || last === undefined ? null : { at: last.at, runId: last.run_id } };
+  });
+}
+
+async function expire(client: PoolClient, organisationId: string, runIds: readonly string[]): Promise<number> {
+  // Locked first and looked at again: a replay that was made meanwhile is seen, and so is what another instance has cleared.
+  await client.query('select from runs where organisation_id = $1 and run_id = any ($2::uuid[]) order by run_id for update', [organisationId, runIds]);
   const { rows } = await client.query<{ run_id: string }>(
-    `select r.run_id from runs r join run_events e on e.organisation_id = r.organisation_id and e.run_id = r.run_id
-      where r.organisation_id = $1 and r.accepted_at > '-infinity' and r.accepted_at < clock_timestamp() - make_interval(days => $2) and r.finished_at < clock_timestamp() - make_interval(days => $2) and e.expired_at is null
-        and not (r.has_replays and exists (select from runs other where other.organisation_id = r.organisation_id and other.root_run_id = r.run_id and other.root_run_id <> other.run_id and other.finished_at is null))
-      order by r.accepted_at limit ${runsAtOnce} for update of r`,
-    [organisationId, days],
+    `select run_id from runs r where organisation_id = $1 and run_id = any ($2::uuid[]) and finished_at is not null
+      and exists (select from run_events e where e.organisation_id = r.organisation_id and e.run_id = r.run_id and e.expired_at is null)
+      and not (has_replays and exists (select from runs other where other.organisation_id = r.organisation_id and other.root_run_id = r.run_id and other.root_run_id <> other.run_id and other.finished_at is null))`,
+    [organisationId, runIds],
   );
   const ids = rows.map((row) => row.run_id);
-  if (ids.length === 0) return 0;
   // Everybody's copy of the run is old from here on.
   await client.query(`update runs set carried = '', subject_hash = null, rev = rev + 1 where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, ids]);
   await client.query(`update run_events set data = '', subject = null, traceparent = null, expired_at = clock_timestamp() where organisation_id = $1 and run_id = any ($2::uuid[])`, [organisationId, ids]);
