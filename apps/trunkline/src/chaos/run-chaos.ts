@@ -79,7 +79,11 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     await watching;
     progress.end();
     if (signal.aborted) return null;
-    if (!isDrained) await tellStuck(ledger, landscape);
+    const troubles = [...interventions.troubles, ...landscape.services.filter(({ hasEnded }) => hasEnded).map(({ name, output }) => `${name} ended by itself: ${output.slice(-300)}`)];
+    if (!isDrained) {
+      await tellStuck(ledger, landscape);
+      await bringToRest(landscape);
+    }
     isSampling = false;
     await sampling;
     const checkFromMs = performance.now();
@@ -87,7 +91,6 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     const findings = check(evidence);
     progress.end();
     const seconds = { load: loadS, drain: drainS, check: since(checkFromMs), all: since(startedMs) };
-    const troubles = [...interventions.troubles, ...landscape.services.filter(({ hasEnded }) => hasEnded).map(({ name, output }) => `${name} ended by itself: ${output.slice(-300)}`)];
     const result = resultOf({ options, schedule, interventions, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, troubles });
     tell(result, findings, evidence, interventions);
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
@@ -116,6 +119,12 @@ async function tellStuck(ledger: LedgerClient, landscape: Landscape): Promise<vo
   write('Not everything came to an end in time. What is held up:');
   for (const line of await whyStuck(ledger).catch((error: unknown) => [String(error)])) write(`  ${line}`);
   for (const line of await Promise.all(landscape.services.map((service) => service.inBrief()))) write(`  ${line}`);
+}
+
+/** What still moved would go on filling the log while it is read, and stand differently there than in the ledger. The gateway stays: it is asked what it shows. */
+async function bringToRest(landscape: Landscape): Promise<void> {
+  const movers = landscape.services.filter(({ name }) => /ledger|worker/.test(name));
+  await Promise.allSettled(movers.map((service) => service.stop(10_000)));
 }
 
 function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evidence, interventions: Interventions): void {
