@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type AuditTrail, createAuditTrail, Verification } from '@trunkline/audit';
 import { inOrganisations } from '@trunkline/storage';
+import { Client } from 'pg';
 import { MatrixWorld, type Tenant } from '../testing/matrix-world.js';
 import { type Operation, operationsOf, pathOf } from '../testing/operations.js';
 
@@ -136,6 +137,33 @@ describe('the audit trail', () => {
       { action: 'dead-letters:redrive', after: { dry_run: true, matched: expect.any(Number), force: false } },
       { action: 'integrations:process-queue', after: { counts: expect.any(Object) } },
     ]);
+  });
+
+  it('is written by the transaction that changes an integration or a chain: neither is there without the other', async () => {
+    const shownNow = async () => [(await ask('GET', `/api/integrations/org/${own.id}`, { headers: owner })).text, (await ask('GET', `/api/chains/${own.chain}`, { headers: owner })).text];
+    const tagOf = async (path: string): Promise<string> => (await ask('GET', path, { headers: owner })).headers.get('etag') ?? '';
+    const before = [await shownNow(), await head()];
+    const chain = await ask('GET', `/api/chains/${own.chain}`, { headers: owner });
+    const database = new Client({ connectionString: world.gateway.database.url });
+    await database.connect();
+    try {
+      await database.query(`create function spec_no_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry today'; end $$`);
+      await database.query('create trigger spec_no_entry before insert on audit_entries for each row execute function spec_no_entry()');
+      const statuses = [
+        await ask('POST', `/api/integrations/org/${own.id}`, { body: { provider: 'salesforce', name: 'unseen', settings: { instance_url: 'https://crm.example.org' } }, headers: owner }),
+        await ask('PUT', `/api/integrations/${own.integration}`, { body: { name: 'unseen' }, headers: { ...owner, 'if-match': await tagOf(`/api/integrations/${own.integration}`) } }),
+        await ask('PUT', `/api/chains/${own.chain}`, { body: { steps: chain.body['steps'] }, headers: { ...owner, 'if-match': await tagOf(`/api/chains/${own.chain}`) } }),
+      ].map(({ status }) => status);
+      expect(statuses).toEqual([500, 500, 500]);
+      const made = await world.newIntegration(own).catch(() => 'none');
+      expect(made).toBe('undefined');
+    } finally {
+      await database.query('drop function spec_no_entry() cascade');
+      await database.end();
+      world.gateway.bugs.length = 0;
+    }
+    expect([await shownNow(), await head()]).toEqual(before);
+    expect((await ask('DELETE', `/api/integrations/${await world.newIntegration(own)}`, { headers: owner })).status).toBe(204);
   });
 
   it('has who came in, who went, and who tried with a wrong password, in each organisation the account belongs to', async () => {

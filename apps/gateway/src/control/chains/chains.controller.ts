@@ -5,7 +5,7 @@ import { EventInvalid, attributeProblem } from '@trunkline/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
-import { rememberChange } from '../../edge/change.js';
+import { entering } from '../../audit/audit-listener.js';
 import { bodyCheck } from '../body-check.js';
 import { entityTag } from '../entity-tag.js';
 import type { ChainName } from './chain-store.js';
@@ -44,10 +44,8 @@ export class ChainsController {
     @Headers('if-none-match') ifNoneMatch?: string,
   ): Promise<unknown> {
     const chain = nameOf(request, eventType, query);
-    const saved = await this.chains.save(chain, body, { ifMatch, ifNoneMatch });
+    const saved = await this.chains.save(chain, body, { ifMatch, ifNoneMatch }, entering(request, (version) => ('steps' in version ? chainView(chain, version) : version)));
     reply.header('etag', entityTag(saved.version));
-    // The version before it is immutable and stays; its number is one less.
-    rememberChange(request, { before: { version: saved.version - 1 }, after: chainView(chain, saved) });
     return chainView(chain, saved);
   }
 

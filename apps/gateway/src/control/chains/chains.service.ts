@@ -1,6 +1,7 @@
 import type { PlannedStep } from '@trunkline/chain';
 import type { ActionCatalogue } from '@trunkline/connectors';
 import { type ChainVersion } from '@trunkline/storage';
+import type { Enter } from '../../audit/audit-listener.js';
 import type { EventTypes } from '../../publish/event-types.js';
 import type { ControlPlane } from '../control-plane.js';
 import { versionExpected } from '../entity-tag.js';
@@ -39,10 +40,10 @@ export class ChainsService {
     });
   }
 
-  async save(chain: ChainName, body: ChainBody, condition: { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined }): Promise<SavedChain> {
+  async save(chain: ChainName, body: ChainBody, condition: { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined }, enter: Enter<SavedChain | { readonly version: number }>): Promise<SavedChain> {
     for (let tries = 1; ; tries += 1) {
       try {
-        const saved = await this.saveOnce(chain, body, condition);
+        const saved = await this.saveOnce(chain, body, condition, enter);
         this.types.forget(chain.organisationId);
         await this.plane.announce({ organisationId: chain.organisationId, kind: 'chain', id: chain.eventType });
         return saved;
@@ -52,13 +53,16 @@ export class ChainsService {
     }
   }
 
-  private saveOnce(chain: ChainName, body: ChainBody, condition: { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined }): Promise<SavedChain> {
+  private saveOnce(chain: ChainName, body: ChainBody, condition: { readonly ifMatch: string | undefined; readonly ifNoneMatch: string | undefined }, enter: Enter<SavedChain | { readonly version: number }>): Promise<SavedChain> {
     return this.plane.inOrganisation(chain.organisationId, async (manager) => {
       const previous = await newestVersion(manager, chain);
       const expected = versionExpected(condition, previous?.version ?? 0);
       const { steps, problems } = draftChain(body, this.surroundings(previous, await integrationsOf(manager, chain.organisationId)));
       if (problems.length > 0) throw ChainInvalid.because(problems.map(({ message }) => message).join(' '), { problems });
-      return { ...(await addVersion(manager, chain, expected + 1, steps)), steps };
+      const saved = { ...(await addVersion(manager, chain, expected + 1, steps)), steps };
+      // The version before it is immutable and stays.
+      await enter(manager, { version: expected }, saved);
+      return saved;
     });
   }
 

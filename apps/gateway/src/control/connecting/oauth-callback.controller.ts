@@ -65,7 +65,7 @@ export class OAuthCallbackController {
   /** In the trail of the organisation whose integration it is about, if the person belongs to it. */
   private async tell(request: FastifyRequest, signIn: SignIn, actor: Actor | null, outcome: string): Promise<void> {
     if (actor === null || actor.organisationId !== signIn.organisationId) return;
-    await this.onEffect({ actor, permission: 'integrations:connect', route, parameters: { id: signIn.integrationId }, requestId: String(request.id), outcome, change: null });
+    await this.onEffect({ actor, permission: 'integrations:connect', route, parameters: { id: signIn.integrationId }, requestId: String(request.id), outcome, change: null, isEntered: false });
   }
 }
 

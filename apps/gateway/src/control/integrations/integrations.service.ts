@@ -3,6 +3,7 @@ import { type Integration, integrationEntity, placeOfCredentials } from '@trunkl
 import { type Plan, PlanLimitReached } from '@trunkline/identity';
 import type { Vault } from '@trunkline/vault';
 import type { EntityManager } from 'typeorm';
+import type { Enter } from '../../audit/audit-listener.js';
 import { IdempotencyReused, NotFound, PreconditionFailed, RequestInvalid } from '../../edge/errors.js';
 import type { ControlPlane } from '../control-plane.js';
 import { versionExpected } from '../entity-tag.js';
@@ -43,21 +44,27 @@ export class IntegrationsService {
   }
 
   /** Under an Idempotency-Key the id is a function of the key: a repeat answers with what the first one made. */
-  async create(organisationId: string, body: NewIntegrationBody, idempotencyKey: string | null, plan: Plan): Promise<Integration> {
+  async create(organisationId: string, body: NewIntegrationBody, idempotencyKey: string | null, plan: Plan, enter: Enter<Integration>): Promise<Integration> {
     const settings = body.settings ?? {};
     this.refuseInvalid(body.provider, settings, body.credentials);
     const id = idUnder('integration', organisationId, idempotencyKey);
     return this.plane.inOrganisation(organisationId, async (manager) => {
       const repository = manager.getRepository(integrationEntity);
       const before = await repository.findOneBy({ organisationId, id });
-      if (before !== null) return sameRequest(before, body);
+      if (before !== null) {
+        const made = sameRequest(before, body);
+        await enter(manager, made, made);
+        return made;
+      }
       await refuseBeyond(plan, organisationId, manager);
       const credentials = body.credentials === undefined ? null : await this.seal(organisationId, id, body.credentials);
-      return repository.save(repository.create({ organisationId, id, provider: body.provider, name: body.name, settings, credentials, paused: false }));
+      const made = await repository.save(repository.create({ organisationId, id, provider: body.provider, name: body.name, settings, credentials, paused: false }));
+      await enter(manager, null, made);
+      return made;
     });
   }
 
-  async update(organisationId: string, id: string, body: IntegrationBody, ifMatch: string | undefined): Promise<Integration> {
+  async update(organisationId: string, id: string, body: IntegrationBody, ifMatch: string | undefined, enter: Enter<Integration>): Promise<Integration> {
     const saved = await this.plane.inOrganisation(organisationId, async (manager) => {
       const before = await found(manager, organisationId, id);
       versionExpected({ ifMatch }, before.version);
@@ -68,18 +75,21 @@ export class IntegrationsService {
       // Guarded by the version that was read: of two updates at once one is refused.
       const { affected } = await manager.getRepository(integrationEntity).update({ organisationId, id, version: before.version }, changes as object);
       if (affected !== 1) throw PreconditionFailed.because('somebody else saved this integration just now');
-      return found(manager, organisationId, id);
+      const after = await found(manager, organisationId, id);
+      await enter(manager, before, after);
+      return after;
     });
     await this.plane.announce({ organisationId, kind: 'integration', id });
     return saved;
   }
 
-  async remove(organisationId: string, id: string): Promise<void> {
+  async remove(organisationId: string, id: string, enter: Enter<Integration>): Promise<void> {
     await this.plane.inOrganisation(organisationId, async (manager) => {
-      await found(manager, organisationId, id);
+      const before = await found(manager, organisationId, id);
       const users = await chainsWith(manager, organisationId, id);
       if (users.length > 0) throw IntegrationInUse.because(users.join(', '));
       await manager.getRepository(integrationEntity).delete({ organisationId, id });
+      await enter(manager, before, null);
     });
     await this.plane.announce({ organisationId, kind: 'integration', id });
   }
