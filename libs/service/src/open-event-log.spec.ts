@@ -46,6 +46,16 @@ describe('the event log an app opens', () => {
     expect(() => readConfig(eventLogSchema, { ...environment, KAFKA_CLIENT: 'librdkafka' })).toThrow(/KAFKA_CLIENT .*must be one of kafkajs, platformatic/);
   });
 
+  it('refuses a name for static members where the client has none', () => {
+    process.env['KAFKA_INSTANCE_ID'] = 'ledger-0';
+    try {
+      const parts = { databases: database.databases, logger: { warn: () => undefined } };
+      expect(() => openEventLog('spec', { databaseUrl: database.url, kafkaBrokers: ['127.0.0.1:9'] }, parts)).toThrow(/KAFKA_INSTANCE_ID needs KAFKA_CLIENT=platformatic/);
+    } finally {
+      delete process.env['KAFKA_INSTANCE_ID'];
+    }
+  });
+
   it('listens for hints as app_log, not as the login', async () => {
     const client = new Client({ connectionString: listenAddress(database.url) });
     await client.connect();

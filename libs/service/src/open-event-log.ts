@@ -1,11 +1,21 @@
 import { type EventLog, type KafkaClientName, createEventLog, createKafkaDriver, createPostgresDriver } from '@trunkline/event-log';
 import { connectionAs, type Databases } from '@trunkline/storage';
 import type { Logger } from '@trunkline/telemetry';
-import { address, choice, integer, list, optional, readConfig } from './config.js';
+import { type Setting, address, choice, integer, list, optional, readConfig } from './config.js';
+import { ConfigInvalid } from './errors.js';
 
 const kafkaClient = choice('KAFKA_CLIENT', 'the library that talks to the Kafka brokers; not set: kafkajs', ['kafkajs', 'platformatic']);
 
 const kafkaSession = optional(integer('KAFKA_SESSION_TIMEOUT_MS', 'how long the brokers wait for a silent consumer before others get its partitions', { min: 6_000, max: 300_000 }), 30_000);
+
+const kafkaInstance: Setting<string> = {
+  variable: 'KAFKA_INSTANCE_ID',
+  purpose: 'this process among those of its kind, the same after each restart: one that was killed goes on at once; needs KAFKA_CLIENT=platformatic',
+  parse: (given) => {
+    if (!/^[\w.-]{1,200}$/.test(given)) throw new Error('must be up to 200 letters, digits, points, underscores and hyphens');
+    return given;
+  },
+};
 
 /** The variables by which every app finds database and event log. */
 export const eventLogSchema = {
@@ -33,7 +43,7 @@ export interface EventLogParts {
 export function openEventLog(app: string, config: EventLogAddress, { databases, logger, appendTimeoutMs }: EventLogParts): EventLog {
   const driver =
     config.kafkaBrokers.length > 0
-      ? createKafkaDriver({ client: config.kafkaClient ?? readConfig({ client: optional(kafkaClient, 'kafkajs' as const) }).client, brokers: config.kafkaBrokers, clientId: `trunkline-${app}`, sessionTimeoutMs: readConfig({ kafkaSession }).kafkaSession, ...(appendTimeoutMs === undefined ? {} : { appendTimeoutMs }) })
+      ? createKafkaDriver({ ...kafkaSettings(config.kafkaClient), brokers: config.kafkaBrokers, clientId: `trunkline-${app}`, ...(appendTimeoutMs === undefined ? {} : { appendTimeoutMs }) })
       : createPostgresDriver({ pool: databases.log, listenConnectionString: listenAddress(config.databaseUrl) });
   return createEventLog(driver, {
     report: (error, { group, records }) => {
@@ -41,6 +51,13 @@ export function openEventLog(app: string, config: EventLogAddress, { databases, 
       logger.warn({ err: error, group, records: records.length, ...(first && { topic: first.topic, partition: first.partition, offset: first.offset.toString() }) }, 'The event log will try again');
     },
   });
+}
+
+function kafkaSettings(chosen: KafkaClientName | undefined) {
+  const { client, sessionTimeoutMs, instanceId } = readConfig({ client: optional(kafkaClient, 'kafkajs' as const), sessionTimeoutMs: kafkaSession, instanceId: optional(kafkaInstance, null) });
+  const settings = { client: chosen ?? client, sessionTimeoutMs, instanceId };
+  if (instanceId !== null && settings.client !== 'platformatic') throw ConfigInvalid.because('KAFKA_INSTANCE_ID needs KAFKA_CLIENT=platformatic: kafkajs has no static members', { variables: ['KAFKA_INSTANCE_ID'] });
+  return settings;
 }
 
 /** The connection for hints, in the same role as the log's pool: the login itself may do more than the log needs. */

@@ -21,7 +21,7 @@ export class AppProcess {
   start(): void {
     const inherited = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]): [string, string][] => (['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'KAFKA_CLIENT', 'KAFKA_SESSION_TIMEOUT_MS'].includes(name) && value !== undefined ? [[name, value]] : [])));
     const entry = fileURLToPath(new URL(`${this.app}/dist/main.js`, appsFolder));
-    const child = spawn(process.execPath, [entry], { env: { ...inherited, ...this.environment, OPS_PORT: String(this.opsPort) }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(process.execPath, [entry], { env: { ...inherited, ...(process.env['KAFKA_CLIENT'] === 'platformatic' && { KAFKA_INSTANCE_ID: this.name.replaceAll(/[^\w.-]/g, '-') }), ...this.environment, OPS_PORT: String(this.opsPort) }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (this.words = (this.words + text).slice(-2_000)));
     this.child = child;
   }

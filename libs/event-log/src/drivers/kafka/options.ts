@@ -10,6 +10,11 @@ export interface KafkaDriverOptions {
   readonly waitingBytesLimit?: number;
   /** One producer, one send in flight each; a partition always uses the same lane. */
   readonly lanesPerTopic?: number;
+  /**
+   * A name that stays the same from one life of the process to the next, and that no other process has (Kafka: `group.instance.id`). The group then takes a process that was
+   * started again for the one that died, at once; without it, it waits for the dead one's session to end. Only @platformatic/kafka can.
+   */
+  readonly instanceId?: string | null;
   /** The broker's own lower limit is 6 s by default. */
   readonly sessionTimeoutMs?: number;
   /** Also how soon a member hears of a rebalance. */
@@ -31,6 +36,7 @@ export function settingsOf(options: KafkaDriverOptions): Settings {
     appendTimeoutMs: 5_000,
     waitingBytesLimit: 32 * 1024 * 1024,
     lanesPerTopic: 1,
+    instanceId: null,
     sessionTimeoutMs: 30_000,
     heartbeatIntervalMs: 1_000,
     rebalanceTimeoutMs: 60_000,

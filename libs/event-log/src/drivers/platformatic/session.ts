@@ -123,14 +123,14 @@ export class PlatformaticSession implements GroupSession {
   /** Null when the group began anew meanwhile: what was joined is not valid any more. */
   private async join(): Promise<Readonly<Record<string, readonly number[]>> | null> {
     const { group, topics } = this.options;
-    const { sessionTimeoutMs, rebalanceTimeoutMs } = this.settings;
+    const { sessionTimeoutMs, rebalanceTimeoutMs, instanceId } = this.settings;
     try {
       const coordinator = await this.wire.coordinatorOf(group);
       const protocols = [{ name: PROTOCOL, metadata: subscriptionTo(topics) }];
-      const joined = await this.wire.call<joinGroupV9.JoinGroupRequest, joinGroupV9.JoinGroupResponse>('JoinGroup', coordinator, group, sessionTimeoutMs, rebalanceTimeoutMs, this.memberId ?? '', null, 'consumer', protocols, null);
+      const joined = await this.wire.call<joinGroupV9.JoinGroupRequest, joinGroupV9.JoinGroupResponse>('JoinGroup', coordinator, group, sessionTimeoutMs, rebalanceTimeoutMs, this.memberId ?? '', instanceId, 'consumer', protocols, null);
       this.memberId = joined.memberId;
-      const dealt = joined.leader === joined.memberId ? await this.deal(joined.members.map(({ memberId }) => memberId)) : [];
-      const synced = await this.wire.call<syncGroupV5.SyncGroupRequest, syncGroupV5.SyncGroupResponse>('SyncGroup', coordinator, group, joined.generationId, joined.memberId, null, 'consumer', joined.protocolName ?? PROTOCOL, dealt);
+      const dealt = joined.leader === joined.memberId && !joined.skipAssignment ? await this.deal(joined.members.map(({ memberId }) => memberId)) : [];
+      const synced = await this.wire.call<syncGroupV5.SyncGroupRequest, syncGroupV5.SyncGroupResponse>('SyncGroup', coordinator, group, joined.generationId, joined.memberId, instanceId, 'consumer', joined.protocolName ?? PROTOCOL, dealt);
       this.membership = { generation: joined.generationId, memberId: joined.memberId };
       return assignmentIn(synced.assignment);
     } catch (error) {
@@ -141,7 +141,7 @@ export class PlatformaticSession implements GroupSession {
   private async commitUnder({ generation, memberId }: Membership, request: offsetCommitV9.OffsetCommitRequestTopic[]): Promise<unknown> {
     try {
       const coordinator = await this.wire.coordinatorOf(this.options.group);
-      await this.wire.call<offsetCommitV9.OffsetCommitRequest, offsetCommitV9.OffsetCommitResponse>('OffsetCommit', coordinator, this.options.group, generation, memberId, null, request);
+      await this.wire.call<offsetCommitV9.OffsetCommitRequest, offsetCommitV9.OffsetCommitResponse>('OffsetCommit', coordinator, this.options.group, generation, memberId, this.settings.instanceId, request);
       return null;
     } catch (error) {
       return error ?? new Error('the commit failed');
@@ -163,11 +163,12 @@ export class PlatformaticSession implements GroupSession {
       const sentAtMs = performance.now();
       try {
         const coordinator = await this.wire.coordinatorOf(this.options.group);
-        await within(Math.min(this.settings.requestTimeoutMs, this.settings.sessionTimeoutMs / 3), 'a heartbeat', this.wire.call<heartbeatV4.HeartbeatRequest, heartbeatV4.HeartbeatResponse>('Heartbeat', coordinator, this.options.group, membership.generation, membership.memberId, null));
+        await within(Math.min(this.settings.requestTimeoutMs, this.settings.sessionTimeoutMs / 3), 'a heartbeat', this.wire.call<heartbeatV4.HeartbeatRequest, heartbeatV4.HeartbeatResponse>('Heartbeat', coordinator, this.options.group, membership.generation, membership.memberId, this.settings.instanceId));
         this.lastHeartbeatMs = sentAtMs;
         failures = 0;
       } catch (error) {
         if (this.tookNoteOf(error)) return;
+        if (isFinal(error)) throw error;
         failures += 1;
         this.recover(error);
       }
@@ -217,7 +218,7 @@ export class PlatformaticSession implements GroupSession {
 
   private async sayGoodbye(memberId: string): Promise<void> {
     const coordinator = await this.wire.coordinatorOf(this.options.group);
-    await this.wire.call<leaveGroupV5.LeaveGroupRequest, leaveGroupV5.LeaveGroupResponse>('LeaveGroup', coordinator, this.options.group, [{ memberId }]);
+    await this.wire.call<leaveGroupV5.LeaveGroupRequest, leaveGroupV5.LeaveGroupResponse>('LeaveGroup', coordinator, this.options.group, [{ memberId, groupInstanceId: this.settings.instanceId }]);
   }
 
   private untilNext(durationMs: number): Promise<void> {
@@ -233,11 +234,14 @@ export class PlatformaticSession implements GroupSession {
   private end(error: unknown): void {
     if (this.isOver) return;
     this.destroy();
-    this.options.events.ended(error instanceof Error ? error.message : String(error));
+    const type = brokerErrorType(error);
+    const message = error instanceof Error ? error.message : String(error);
+    if (type === 'FENCED_INSTANCE_ID') this.options.events.ended(`another process has joined as ${this.settings.instanceId}; each needs a KAFKA_INSTANCE_ID of its own`);
+    else this.options.events.ended(type === null ? message : `${message}: ${type}`);
   }
 }
 
-/** What a member is refused for good; everything else passes when the coordinator has moved, started or loaded. */
+/** What a member is refused for good (`FENCED_INSTANCE_ID`: another process has taken its name); everything else passes when the coordinator has moved, started or loaded. */
 function isFinal(error: unknown): boolean {
-  return ['GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'INCONSISTENT_GROUP_PROTOCOL', 'INVALID_SESSION_TIMEOUT', 'INVALID_GROUP_ID', 'GROUP_MAX_SIZE_REACHED'].includes(brokerErrorType(error) ?? '');
+  return ['FENCED_INSTANCE_ID', 'GROUP_AUTHORIZATION_FAILED', 'TOPIC_AUTHORIZATION_FAILED', 'INCONSISTENT_GROUP_PROTOCOL', 'INVALID_SESSION_TIMEOUT', 'INVALID_GROUP_ID', 'GROUP_MAX_SIZE_REACHED'].includes(brokerErrorType(error) ?? '');
 }
