@@ -3,6 +3,8 @@ import { inOrganisations, inTenant } from '@trunkline/storage';
 import { openTestDatabase, tenantTables, type TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
 
+jest.setTimeout(60_000);
+
 describe('the wall in the database', () => {
   let database: TestDatabase;
   let owner: Client;

@@ -1,6 +1,8 @@
 import { MatrixWorld, type Tenant } from '@trunkline/app-gateway/testing';
 import { compileCondition, compileExpression, compileMapping } from '@trunkline/mapping';
 
+jest.setTimeout(60_000);
+
 /** Ways out of JavaScript expression sandboxes, as published for workflow tools and template engines: constructor and prototype chains, spellings that a filter misses, host objects, stack frames. */
 const escapes = [
   'event.constructor', 'event["constructor"]', 'event["const" + "ructor"]', 'event.constructor.constructor("return process")()', '"".constructor.constructor("return globalThis")()', '[].constructor.constructor("return process")()', '(1).constructor.constructor("return process")()', 'event.__proto__', 'event["__proto__"]["toString"]', 'event.data.__proto__.polluted', 'event.toString.constructor("return process")()', 'event.hasOwnProperty("id")', 'event.valueOf()', 'event.__defineGetter__("id", event.toString)', 'event.__lookupGetter__("__proto__")',

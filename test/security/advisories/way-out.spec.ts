@@ -6,6 +6,8 @@ import { allowEverywhere, createOutbound, parseAllowedPlace, publicInternet, sta
 import { Canary } from '@trunkline/outbound/testing';
 import { openOutbound } from '@trunkline/service';
 
+jest.setTimeout(60_000);
+
 describe('calls to addresses that customers give', () => {
   const canary = new Canary();
   beforeAll(() => canary.listen());
@@ -77,7 +79,7 @@ describe('what comes back, and what is sent', () => {
   const post = (url: string, headers: Readonly<Record<string, string>> = {}): Promise<Exchange> => {
     const outbound = createOutbound({ policy: allowEverywhere });
     open.push(outbound);
-    return outbound.request({ method: 'POST', url: new URL(url), headers, body: Buffer.from('{"a":1}'), deadline: startDeadline(3_000) });
+    return outbound.request({ method: 'POST', url: new URL(url), headers, body: Buffer.from('{"a":1}'), deadline: startDeadline(20_000) });
   };
 
   it.each([

@@ -5,6 +5,8 @@ import { Client } from 'pg';
 import { MatrixWorld, type Tenant } from '../testing/matrix-world.js';
 import { type Operation, operationsOf, pathOf } from '../testing/operations.js';
 
+jest.setTimeout(60_000);
+
 interface Entry {
   readonly seq: number;
   readonly actor: string;
