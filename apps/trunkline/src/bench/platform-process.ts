@@ -39,5 +39,5 @@ function tell(word: PlatformWord): void {
 }
 
 function fail(error: unknown): void {
-  tell({ kind: 'failed', why: inspect(error) });
+  tell({ kind: 'failed', why: error instanceof Error ? error.message : inspect(error) });
 }

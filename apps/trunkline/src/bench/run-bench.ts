@@ -33,9 +33,11 @@ const measures: Readonly<Record<ScenarioName, (context: BenchContext) => Promise
 
 /** Runs one scenario and tells its result; answers with the exit status. */
 export async function runBench(options: BenchOptions): Promise<number> {
+  // Minutes of measuring are not to be lost to a folder that does not exist.
+  if (options.save !== undefined) writeFileSync(options.save, '');
   const result = await takeResult(options);
-  if (options.save !== undefined) writeFileSync(options.save, `${JSON.stringify(result, null, 2)}\n`);
   write(options.output === 'json' ? JSON.stringify(result) : tableOf(result));
+  if (options.save !== undefined) writeFileSync(options.save, `${JSON.stringify(result, null, 2)}\n`);
   return isSound(result) ? 0 : exitCodes.failed;
 }
 

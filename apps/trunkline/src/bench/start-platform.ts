@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { OutcomeFailed } from '../client/failure.js';
+import { BenchNotStarted } from '../client/failure.js';
 import type { PlatformOrder, PlatformWord } from './platform-process.js';
 
 export interface BenchedPlatform extends Omit<Extract<PlatformWord, { readonly kind: 'ready' }>, 'kind'> {
@@ -18,7 +18,11 @@ export async function startBenchedPlatform(order: PlatformOrder, profile: string
   const child = fork(entry, [JSON.stringify(order)], { env: environment, execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const gone = once(child, 'exit');
   const ready = await nextWord(child);
-  if (ready.kind !== 'ready') throw OutcomeFailed.because(`the platform did not start: ${ready.kind === 'failed' ? ready.why : ready.kind}`);
+  if (ready.kind !== 'ready') {
+    if (child.connected) child.disconnect();
+    await gone;
+  }
+  if (ready.kind !== 'ready') throw BenchNotStarted.because(ready.kind === 'failed' ? ready.why : ready.kind);
   return {
     ...ready,
     pid: child.pid ?? 0,
@@ -26,7 +30,7 @@ export async function startBenchedPlatform(order: PlatformOrder, profile: string
       const answer = nextWord(child);
       child.send('consume');
       const word = await answer;
-      if (word.kind !== 'consuming') throw OutcomeFailed.because(`ledger and workers did not start: ${word.kind === 'failed' ? word.why : word.kind}`);
+      if (word.kind !== 'consuming') throw BenchNotStarted.because(`ledger and workers: ${word.kind === 'failed' ? word.why : word.kind}`);
     },
     stop: async () => {
       if (child.connected) child.disconnect();

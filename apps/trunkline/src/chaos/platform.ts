@@ -45,6 +45,7 @@ export class ChaosPlatform {
       TRUNKLINE_MASTER_KEYS: masterKeys,
       PORT: String(port),
       KAFKA_SESSION_TIMEOUT_MS: String(sessionMs),
+      ...(process.env['KAFKA_CLIENT'] !== undefined && { KAFKA_CLIENT: process.env['KAFKA_CLIENT'] }),
       OUTBOUND_ALLOW: Object.values(addresses).map((url) => new URL(url).host).join(','),
       ...(options.startWithinMs !== undefined && { CHAOS_START_WITHIN_MS: String(options.startWithinMs) }),
     });

@@ -73,7 +73,7 @@ export function resultOf({ options, schedule, interventions, findings, seconds, 
   };
 }
 
-/** Nothing broken, nothing stuck, nothing refused, and no process gave up by itself. */
+/** Everything looked at, nothing broken, nothing stuck, nothing refused, and no process gave up by itself. */
 export function isGood(result: ChaosResult): boolean {
-  return result.drained && result.refusals.length === 0 && result.troubles.length === 0 && result.accepted === result.events && result.findings.every(({ breaches }) => breaches === 0);
+  return result.drained && result.findings.every(({ checked }) => checked > 0) && result.refusals.length === 0 && result.troubles.length === 0 && result.accepted === result.events && result.findings.every(({ breaches }) => breaches === 0);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openEventLog } from '@trunkline/service';
 import { openDatabases } from '@trunkline/storage';
+import { exitCodes } from '../client/failure.js';
 import { say, write } from '../client/output.js';
 import { readServiceRequests, toEvent, type ContactEvent } from '../feed/service-request.js';
 import { Landscape } from '../processes/landscape.js';
@@ -26,13 +27,10 @@ const shownHistories = 3;
 /** One rehearsal from an empty folder to a verdict. Answers with the exit status. */
 export async function runChaos(options: ChaosOptions): Promise<number> {
   const schedule = options.scheduleFile === undefined ? drawSchedule(options) : (JSON.parse(readFileSync(options.scheduleFile, 'utf8')) as readonly Happening[]);
+  if (options.json !== undefined) writeFileSync(options.json, '');
   const stopping = new AbortController();
-  const interrupt = (): void => {
-    say('\nStopping: ending every process and removing what was made.');
-    stopping.abort();
-  };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const landscape = await Landscape.prepare({ driver: options.driver, postgresSettings: ['track_commit_timestamp=on', 'max_connections=300'], ...(options.keep !== undefined && { folder: options.keep }) });
+  const release = stopOnSignal(stopping, landscape);
   try {
     say(`Seed ${options.seed}; the schedule:`);
     for (const happening of schedule) say(inWords(happening));
@@ -40,13 +38,30 @@ export async function runChaos(options: ChaosOptions): Promise<number> {
     say(`Starting every app as a process of its own, PostgreSQL${options.driver === 'kafka' ? ' and Kafka' : ''} …`);
     const starting = ChaosPlatform.start(landscape, options);
     const platform = await Promise.race([starting, aborted(stopping.signal)]);
-    if (platform === null) return 1;
-    const result = await rehearse(platform, options, schedule, stopping.signal);
-    return result !== null && isGood(result) ? 0 : 1;
+    const result = platform === null ? null : await rehearse(platform, options, schedule, stopping.signal);
+    if (result === null) return exitCodes.interrupted;
+    return isGood(result) ? 0 : exitCodes.failed;
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await landscape.end();
+    release();
   }
+}
+
+/** Ctrl-C ends every process and removes what was made; twice kills them. A terminal that is closed counts as the first. */
+function stopOnSignal(stopping: AbortController, landscape: Landscape): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const interrupt = (): void => {
+    if (stopping.signal.aborted) {
+      landscape.killAll();
+      process.exit(exitCodes.interrupted);
+    }
+    say('\nStopping: ending every process and removing what was made (Ctrl-C again kills them) …');
+    stopping.abort();
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  return () => {
+    for (const signal of signals) process.off(signal, interrupt);
+  };
 }
 
 async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule: readonly Happening[], signal: AbortSignal): Promise<ChaosResult | null> {

@@ -1,10 +1,11 @@
 import { TrunklineError, defineError } from '@trunkline/contracts';
 
 /** Exit codes of the command line: 0 ok, then these. */
-export const exitCodes = { failed: 1, usage: 2, notFound: 3, auth: 4, unreachable: 5 } as const;
+export const exitCodes = { failed: 1, usage: 2, notFound: 3, auth: 4, unreachable: 5, interrupted: 130 } as const;
 
 export const CommandUsage = defineError('command.usage', { class: 'usage', http: 400, title: 'The command cannot be carried out as typed', fix: 'Run it with --help.' });
 export const OutcomeFailed = defineError('command.outcome_failed', { class: 'data', http: 422, title: 'It did not come out as asked', fix: 'Look at it with `npx --no trunkline runs show <run id>`.' });
+export const BenchNotStarted = defineError('command.bench_not_started', { class: 'unavailable', http: 503, title: 'The platform to be measured did not start', fix: 'Check --driver, --kafka and KAFKA_CLIENT; `npx --no trunkline doctor` looks at the rest.' });
 export const NoTarget = defineError('command.no_target', { class: 'unavailable', http: 503, title: 'No Trunkline to talk to', fix: 'Start one with `npm start`, or set TRUNKLINE_URL and TRUNKLINE_API_KEY.' });
 export const Unreachable = defineError('command.unreachable', { class: 'unavailable', http: 503, title: 'Trunkline does not answer', fix: 'Start it with `npm start`, or check TRUNKLINE_URL; `npx --no trunkline doctor` looks at the rest.' });
 export const UserMissing = defineError('command.user_missing', { class: 'not-found', http: 404, title: 'Nobody has an account with this address', fix: 'List members with `npx --no trunkline users list`.' });

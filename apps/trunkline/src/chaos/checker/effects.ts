@@ -46,7 +46,7 @@ function breachesOfStep(run: RunEvidence, step: Step, made: readonly EffectEvide
   return [];
 }
 
-/** Once a dispatch came back in doubt, or never came back, there may be no other one. */
+/** Once a dispatch came back in doubt there may be no other one. One that never came back may have been swept before it began, which the ledger's intents tell and this evidence does not. */
 function resent(run: RunEvidence, step: Step, attempts: Evidence['attempts'], commands: Evidence['commands']): readonly Breach[] {
   const ofStep = (attempts.get(run.runId) ?? []).filter(({ stepId }) => stepId === step.id);
   const dispatches = [...new Set((commands.get(run.runId) ?? []).filter((command) => command.stepId === step.id && command.kind === 'execute').map(({ dispatch }) => dispatch))].toSorted((one, other) => one - other);

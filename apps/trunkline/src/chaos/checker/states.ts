@@ -26,8 +26,15 @@ function problemOf({ runId, state, steps }: RunEvidence, planned: number, openLe
   const parkedAt = steps.findIndex((step) => step.state === 'parked');
   const stuck = steps.find((step, index) => moving.has(step.state) && !(parkedAt >= 0 && index > parkedAt && step.state === 'waiting'));
   if (stuck !== undefined) return `step ${stuck.id} is stuck as ${stuck.state}${stuck.reason === null ? '' : ` (${stuck.reason})`}, dispatch ${stuck.dispatch}; its run is ${state}`;
-  const expected = parkedAt >= 0 ? 'parked' : steps.every((step) => step.state === 'done') ? 'done' : null;
-  if (expected !== null && state !== expected) return `every step says ${expected} and the run says ${state}`;
+  const expected = endsOf(steps.map((step) => step.state));
+  if (!expected.includes(state)) return `its steps say ${expected.join(' or ')} and the run says ${state}`;
   const unexplained = steps.find((step) => (step.state === 'dead-lettered') !== openLetters.has(`${runId} ${step.id}`));
   return unexplained === undefined ? null : `step ${unexplained.id} is ${unexplained.state} and ${unexplained.state === 'dead-lettered' ? 'no dead letter is open' : 'a dead letter is open'} for it`;
+}
+
+/** How a run may stand whose steps stand like this and do not move any more. Which of two it is depends on what the chain says about a failure. */
+function endsOf(steps: readonly string[]): readonly string[] {
+  if (steps.includes('parked')) return ['parked'];
+  if (steps.includes('cancelled')) return ['cancelled'];
+  return steps.includes('dead-lettered') ? ['dead-lettered', 'done-with-failures'] : ['done'];
 }
