@@ -61,6 +61,8 @@ export interface Identity {
   listApiKeys(organisationId: string): Promise<readonly ApiKeySummary[]>;
   /** Works here at once; other processes may accept the key for as long as they remember it. */
   revokeApiKey(key: { readonly organisationId: string; readonly keyId: string }): Promise<void>;
+  /** For keys that were revoked with a member's role: here they work no longer at once. */
+  forgetApiKeys(keyIds: readonly string[]): void;
   /** The caller of a key that was checked a moment ago; null when somebody has to be asked. */
   recallApiKey(text: string): Caller | null;
   /** Throws `identity.unauthenticated` (401), or `identity.unavailable` (503) when the key is not remembered and the database is away. */
@@ -151,6 +153,10 @@ export function createIdentity({ databases, nowMs = Date.now, times: given = {} 
         await client.query('delete from api_key_index where organisation_id = $1 and key_id = $2', [organisationId, keyId]);
       });
       known.forget(keyId);
+    },
+
+    forgetApiKeys: (keyIds) => {
+      for (const keyId of keyIds) known.forget(keyId);
     },
 
     recallApiKey: (text) => {

@@ -17,7 +17,7 @@ export type { Account } from './people/accounts.js';
 export type { Invitation } from './people/invitations.js';
 export type { OpenIdAlgorithm, OpenIdArrival, OpenIdProvider, OpenIdStart } from './people/openid.js';
 export { openIdAlgorithms, OpenIdSignIn } from './people/openid.js';
-export type { Member } from './people/members.js';
+export type { ChangedMember, Member } from './people/members.js';
 export type { People, PeopleOptions } from './people/people.js';
 export { createPeople } from './people/people.js';
 export type { Membership, Place, SessionSummary, SignedIn } from './people/sessions.js';

@@ -64,8 +64,8 @@ describe('keys over their life', () => {
     expect(identity.recallApiKey(apiKey)).toBeNull();
   });
 
-  it('are refused a scope nobody knows', async () => {
-    await expect(identity.createApiKey({ organisationId, name: 'website', scopes: ['everything'] })).rejects.toMatchObject({ code: 'identity.scope_unknown' });
+  it('are refused a scope nobody knows, and the making of owners', async () => {
+    for (const scope of ['everything', 'owners:manage']) await expect(identity.createApiKey({ organisationId, name: 'website', scopes: [scope] })).rejects.toMatchObject({ code: 'identity.scope_unknown' });
   });
 
   it('no plan is given to an organisation that is not there', async () => {
@@ -93,7 +93,7 @@ describe('what roles and scopes give', () => {
 
   it('gives the making of owners to owners alone', () => {
     expect(roles.filter((role) => permissionsOfRole[role].has('owners:manage'))).toEqual(['owner']);
-    expect(permissionsOfScopes(['admin', 'execute', 'read', 'publish']).has('owners:manage')).toBe(false);
+    expect(permissionsOfScopes(['admin', 'execute', 'read', 'publish', 'owners:manage']).has('owners:manage')).toBe(false);
   });
 
   it('passes over what a contract may not say', () => {

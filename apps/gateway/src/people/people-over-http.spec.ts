@@ -113,6 +113,28 @@ describe('people over HTTP', () => {
     expect((await send('GET', '/api/session', undefined, as(admin))).body).toMatchObject({ organisation: null, role: null });
   });
 
+  it('who is removed keeps no power through a key, and the trail names what was revoked', async () => {
+    const headers = await owner();
+    const admin = await invited('admin');
+    const id = String((admin.body['user'] as { id: string }).id);
+    const key = await send('POST', '/api/keys', { name: 'mine', scopes: ['admin'] }, as(admin));
+    const reading = await send('POST', '/api/keys', { name: 'looks', scopes: ['read'] }, as(admin));
+    const answerTo = (made: TestAnswer) => gateway.send('GET', '/api/runs', undefined, { authorization: `Bearer ${String(made.body['api_key'])}` }).then(({ status }) => status);
+    expect([await answerTo(key), await answerTo(reading)]).toEqual([200, 200]);
+    const changed = await send('PUT', `/api/people/${id.toUpperCase()}`, { role: 'viewer' }, headers);
+    expect(changed.body).toMatchObject({ id, role: 'viewer', revoked_keys: [key.body['id']] });
+    const newest = async () => ((await gateway.send('GET', '/api/audit?limit=1')).body['entries'] as readonly unknown[])[0];
+    expect(await newest()).toMatchObject({ action: 'people:manage', before: { id, role: 'admin' }, after: { role: 'viewer', revoked_keys: [key.body['id']] } });
+    expect([await answerTo(key), await answerTo(reading)]).toEqual([401, 200]);
+    expect((await send('DELETE', `/api/people/${id.toUpperCase()}`, undefined, headers)).status).toBe(204);
+    expect(await newest()).toMatchObject({ before: { id, role: 'viewer' }, after: { revoked_keys: [reading.body['id']] } });
+    expect(await answerTo(reading)).toBe(401);
+  });
+
+  it('makes no key that makes owners, not for an owner either', async () => {
+    expect((await send('POST', '/api/keys', { name: 'deputy', scopes: ['owners:manage'] }, await owner())).body).toMatchObject({ status: 400, code: 'identity.scope_unknown' });
+  });
+
   it('shows a key once, and makes none that may more than who makes it', async () => {
     const headers = await owner();
     const made = await send('POST', '/api/keys', { name: 'website', scopes: ['publish', 'keys:manage'], expires_at: new Date(Date.now() + 60_000).toISOString() }, headers);

@@ -1,10 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Req, UsePipes } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import type { Invitation, Member, People } from '@trunkline/identity';
+import type { Identity, Invitation, Member, People } from '@trunkline/identity';
 import type { FastifyRequest } from 'fastify';
 import { bodyCheck } from '../control/body-check.js';
 import { checkedId } from '../control/uuid.js';
-import { peopleToken } from '../edge/access.guard.js';
+import { identity as identityToken, peopleToken } from '../edge/access.guard.js';
 import { rememberChange } from '../edge/change.js';
 import { holderOf } from '../edge/holder.js';
 import { Needs } from '../edge/needs.js';
@@ -17,7 +17,10 @@ import { InvitationBody, RoleBody } from './people.dto.js';
 @Controller('api')
 @UsePipes(bodyCheck)
 export class PeopleController {
-  constructor(@Inject(peopleToken) private readonly people: People) {}
+  constructor(
+    @Inject(peopleToken) private readonly people: People,
+    @Inject(identityToken) private readonly keys: Pick<Identity, 'forgetApiKeys'>,
+  ) {}
 
   @Get('people')
   @Needs('people:read')
@@ -28,24 +31,23 @@ export class PeopleController {
 
   @Put('people/:id')
   @Needs('people:manage')
-  @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one.' })
+  @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one. API keys that the member made, or that were made with these, are revoked where they may more than the new role; `revoked_keys` names them.' })
   async changeRole(@Req() request: FastifyRequest, @Param('id') id: string, @Body() { role }: RoleBody): Promise<unknown> {
-    const { actor, organisationId } = holderOf(request);
-    const before = (await this.people.members.list(organisationId)).find(({ userId }) => userId === id);
-    const after = memberView(await this.people.members.changeRole(actor, checkedId(id, 'member'), role));
-    rememberChange(request, { before: before === undefined ? null : memberView(before), after });
-    return after;
+    const { before, after, revokedKeys } = await this.people.members.changeRole(holderOf(request).actor, checkedId(id, 'member'), role);
+    this.keys.forgetApiKeys(revokedKeys);
+    const view = { ...memberView(after), revoked_keys: revokedKeys };
+    rememberChange(request, { before: memberView(before), after: view });
+    return view;
   }
 
   @Delete('people/:id')
   @HttpCode(204)
   @Needs('people:manage')
-  @ApiOperation({ summary: 'Remove a member from the organisation' })
+  @ApiOperation({ summary: 'Remove a member from the organisation', description: 'The API keys that the member made, or that were made with these, are revoked; the audit entry names them.' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    const { actor, organisationId } = holderOf(request);
-    const before = (await this.people.members.list(organisationId)).find(({ userId }) => userId === id.toLowerCase());
-    await this.people.members.remove(actor, checkedId(id, 'member'));
-    rememberChange(request, { before: before === undefined ? null : memberView(before), after: null });
+    const { before, revokedKeys } = await this.people.members.remove(holderOf(request).actor, checkedId(id, 'member'));
+    this.keys.forgetApiKeys(revokedKeys);
+    rememberChange(request, { before: memberView(before), after: revokedKeys.length === 0 ? null : { revoked_keys: revokedKeys } });
   }
 
   @Get('invitations')

@@ -1,5 +1,6 @@
 import { type Databases, inOrganisations } from '@trunkline/storage';
 import { type Actor, holdsAll } from '../access/actor.js';
+import { revokeKeysBeyond } from '../access/keys-of-maker.js';
 import { isRole, permissionsOfRole, type Role } from '../access/role.js';
 import { LastOwner, MemberMissing, NotYours } from '../errors.js';
 
@@ -9,6 +10,12 @@ export interface Member {
   readonly name: string;
   readonly role: Role;
   readonly createdAt: Date;
+}
+
+export interface ChangedMember {
+  readonly before: Member;
+  /** Ids of the keys that were revoked with it: made by that person, or with a key of theirs, and allowed more than is left to them. */
+  readonly revokedKeys: readonly string[];
 }
 
 interface Row {
@@ -31,20 +38,21 @@ export class Members {
   }
 
   /** Counts from the person's next request on. */
-  async changeRole(actor: Actor, userId: string, role: Role): Promise<Member> {
-    return this.changing(actor, userId, role, async (client) => {
+  async changeRole(actor: Actor, userId: string, role: Role): Promise<ChangedMember & { readonly after: Member }> {
+    const changed = await this.changing(actor, userId, role, async (client) => {
       await client.query('update memberships set role = $3 where organisation_id = $1 and user_id = $2', [actor.organisationId, userId, role]);
     });
+    return { ...changed, after: { ...changed.before, role } };
   }
 
-  async remove(actor: Actor, userId: string): Promise<void> {
-    await this.changing(actor, userId, null, async (client) => {
+  async remove(actor: Actor, userId: string): Promise<ChangedMember> {
+    return this.changing(actor, userId, null, async (client) => {
       await client.query('delete from memberships where organisation_id = $1 and user_id = $2', [actor.organisationId, userId]);
     });
   }
 
   /** All members are locked first: two owners who unmake each other at the same time would leave none. */
-  private async changing(actor: Actor, userId: string, role: Role | null, change: (client: Client) => Promise<void>): Promise<Member> {
+  private async changing(actor: Actor, userId: string, role: Role | null, change: (client: Client) => Promise<void>): Promise<ChangedMember> {
     return inOrganisations(this.databases, [actor.organisationId], async (client) => {
       const { rows } = await client.query<Row>('select user_id, email, name, role, created_at from memberships where organisation_id = $1 order by user_id for update', [actor.organisationId]);
       const row = rows.find((one) => one.user_id === userId);
@@ -54,7 +62,7 @@ export class Members {
       for (const touched of role === null ? [member.role] : [member.role, role]) if (!holdsAll(actor, permissionsOfRole[touched])) throw NotYours.because(`the role ${touched}`);
       if (member.role === 'owner' && role !== 'owner' && rows.filter((one) => one.role === 'owner').length === 1) throw LastOwner.because(`${member.email} is the only one`);
       await change(client);
-      return { ...member, role: role ?? member.role };
+      return { before: member, revokedKeys: await revokeKeysBeyond(client, actor.organisationId, userId, role === null ? new Set() : permissionsOfRole[role]) };
     });
   }
 }

@@ -145,6 +145,12 @@ describe('people', () => {
       await expect(people.accounts.signIn({ email: unique(), password }, address)).rejects.toMatchObject({ code: 'identity.sign_in_throttled' });
     }, 30_000);
 
+    it('counts an IPv6 /64 as one address', async () => {
+      const network = `2001:db8:${Math.floor(Math.random() * 0xffff).toString(16)}:${Math.floor(Math.random() * 0xffff).toString(16)}`;
+      for (let turn = 0; turn < 31; turn += 1) await people.accounts.signIn({ email: unique(), password }, `${network}::${(turn + 1).toString(16)}`).catch(() => undefined);
+      await expect(people.accounts.signIn({ email: unique(), password }, `${network}:1:2:3:4`)).rejects.toMatchObject({ code: 'identity.sign_in_throttled' });
+    }, 30_000);
+
     it('takes the password that the operator gave, and no session of before', async () => {
       const email = unique();
       const id = await newMember(await newOrganisation(), 'viewer', email);
@@ -273,6 +279,22 @@ describe('people', () => {
       const ends = await Promise.allSettled([people.members.changeRole(actor(organisationId), one, 'viewer'), people.members.remove(actor(organisationId), two)]);
       expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
       expect((await people.members.list(organisationId)).filter(({ role }) => role === 'owner')).toHaveLength(1);
+    });
+
+    it('take the keys they made, and those made with these, along as far as these may more than what is left to them', async () => {
+      const organisationId = await newOrganisation();
+      const identity = createIdentity({ databases: database.databases });
+      const userId = await newMember(organisationId, 'admin');
+      const key = async (scopes: readonly string[], by: string) => identity.createApiKey({ organisationId, name: scopes.join(), scopes, by });
+      const isGood = (made: { readonly apiKey: string }): Promise<boolean> => createIdentity({ databases: database.databases }).verifyApiKey(made.apiKey).then(() => true, () => false);
+      const mighty = await key(['admin'], `user:${userId}`);
+      const [second, reading] = [await key(['publish'], `key:${mighty.keyId}`), await key(['read'], `user:${userId}`)];
+      const others = await key(['admin'], `user:${crypto.randomUUID()}`);
+      expect((await people.members.changeRole(actor(organisationId), userId, 'admin')).revokedKeys).toEqual([]);
+      expect(await people.members.changeRole(actor(organisationId), userId, 'viewer')).toMatchObject({ before: { role: 'admin' }, after: { role: 'viewer' }, revokedKeys: [mighty.keyId, second.keyId] });
+      expect(await Promise.all([mighty, second, reading, others].map(isGood))).toEqual([false, false, true, true]);
+      expect(await people.members.remove(actor(organisationId), userId)).toMatchObject({ revokedKeys: [reading.keyId] });
+      expect(await Promise.all([reading, others].map(isGood))).toEqual([false, true]);
     });
 
     it('are changed by nobody who may less than they', async () => {

@@ -1,6 +1,7 @@
 import type { Databases } from '@trunkline/storage';
 import { sha256Of } from '../access/secret-token.js';
 import { SignInThrottled } from '../errors.js';
+import { networkOf } from '../rate/network.js';
 import { inAccess } from './in-access.js';
 
 /** A failure counts until so long after the last one. */
@@ -36,7 +37,7 @@ export class SignInThrottle {
   /** Counted as failed before the password is looked at, so that guesses at once do not all see the same count; a success takes it back. */
   async begin(email: string, address: string): Promise<SignInAttempt> {
     const account: Subject = { sha256: sha256Of(`account:${email}`), free: free.account };
-    const place: Subject = { sha256: sha256Of(`address:${address}`), free: free.address };
+    const place: Subject = { sha256: sha256Of(`address:${networkOf(address)}`), free: free.address };
     const nowMs = this.nowMs();
     const blockedUntilMs = await inAccess(this.databases, async (client) => {
       // In one order, so that two attempts never wait for each other.
