@@ -43,6 +43,9 @@ describe('what an organisation and an address may use', () => {
     const refused = await batch(3);
     expect(refused.body).toMatchObject({ status: 402, code: 'plan.limit_reached', plan: 'starter', limit: { name: 'events_per_minute', value: 10 } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    const never = await batch(11);
+    expect(never.body).toMatchObject({ status: 402, code: 'plan.limit_reached', limit: { name: 'events_per_minute', value: 10 }, detail: expect.stringContaining('the batch holds 11 events') });
+    expect(never.headers.get('retry-after')).toBeNull();
     expect((await batch(2)).status).toBe(202);
   });
 

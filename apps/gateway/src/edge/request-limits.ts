@@ -45,9 +45,12 @@ export class RequestLimits {
   admitEvents({ organisationId, plan }: Holder, events: number): Promise<void> | undefined {
     const { eventsPerMinute } = plan.limits;
     if (eventsPerMinute === null || events === 0) return undefined;
+    const facts = { plan: plan.name, limit: { name: 'events_per_minute', value: eventsPerMinute } };
+    // No minute has room for it, so there is no time to come back at.
+    if (events > eventsPerMinute) throw PlanLimitReached.because(`the batch holds ${events} events, the plan ${plan.name} allows ${eventsPerMinute} a minute: send smaller batches`, facts);
     const refuse = ({ isAdmitted, resetSeconds }: RateVerdict): void => {
       if (isAdmitted) return;
-      throw PlanLimitReached.because(`the plan ${plan.name} includes ${eventsPerMinute} events per minute; there will be more in ${resetSeconds} s`, { plan: plan.name, limit: { name: 'events_per_minute', value: eventsPerMinute }, retryAfterSeconds: resetSeconds });
+      throw PlanLimitReached.because(`the plan ${plan.name} includes ${eventsPerMinute} events per minute; there will be more in ${resetSeconds} s`, { ...facts, retryAfterSeconds: resetSeconds });
     };
     const taken = this.limiter.take(`events:${organisationId}`, eventsPerMinute, events);
     if (taken instanceof Promise) return taken.then(refuse);
