@@ -13,6 +13,7 @@ export type { AuthorizationStart, Expected, GrantAnswer, IssuedTokens, SignInPar
 export { ForeignInstance, SignInAtProvider } from './kit/oauth.js';
 export type { ActionCatalogue, ProviderTemplate } from './catalogue.js';
 export { actionCatalogue, catalogueOf } from './catalogue.js';
+export { originsOf } from './kit/origins.js';
 export { providers } from './registry.js';
 /** For providers that are defined outside this package. */
 export { clientCredentials, concurrent, defineProvider, get, key, never, oauth2, on, optional, post, put, required, retryAfter, searchFirst, secret, text, upsert, url } from './kit/index.js';

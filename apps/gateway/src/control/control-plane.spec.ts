@@ -57,6 +57,20 @@ describe('the control plane', () => {
       expect(unknown.body['detail']).toContain('settings.colour');
     });
 
+    it.each([
+      ['salesforce', 'instance_url', 'https://user:hunter2@crm.example.org'],
+      ['salesforce', 'instance_url', 'https://hunter2@crm.example.org/'],
+      ['salesforce', 'instance_url', 'https://crm.example.org/?token=hunter2'],
+      ['salesforce', 'instance_url', 'https://crm.example.org/#hunter2'],
+      ['genesys', 'region', 'hunter2@evil.example'],
+      ['genesys', 'region', 'evil.example/hunter2?'],
+      ['genesys', 'region', 'evil.example:8443#hunter2'],
+    ])('refuse an address of %s that holds more than a place, without repeating it: %s', async (provider, field, value) => {
+      const refused = await gateway.send('POST', `/api/integrations/org/${gateway.organisationId}`, { provider, name: 'x', settings: { [field]: value } });
+      expect(refused.body).toMatchObject({ status: 422, code: 'integration.invalid', detail: expect.stringContaining(`${field}: must`) as unknown });
+      expect(JSON.stringify([refused.body, gateway.effects.at(-1)])).not.toContain('hunter2');
+    });
+
     it('are paused and resumed', async () => {
       expect((await gateway.send('POST', `/api/integrations/${crm}/pause`)).body).toMatchObject({ paused: true });
       expect((await gateway.send('POST', `/api/integrations/${crm}/resume`)).body).toMatchObject({ paused: false });

@@ -3,7 +3,7 @@ export interface FormField {
   readonly name: string;
   readonly label: string;
   readonly help: string;
-  readonly kind: 'text' | 'url' | 'number' | 'choice';
+  readonly kind: 'text' | 'url' | 'host' | 'number' | 'choice';
   readonly choices?: readonly string[];
   readonly required: boolean;
   readonly secret: boolean;
@@ -24,6 +24,7 @@ const field = (kind: FormField['kind'], secret: boolean) => (name: string, label
 
 export const text = field('text', false);
 export const url = field('url', false);
+export const host = field('host', false);
 export const number = field('number', false);
 export const secret = field('text', true);
 
@@ -51,7 +52,9 @@ function valueProblem({ kind, choices }: FormField, value: unknown): string | nu
     case 'number':
       return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? null : 'must be a number, zero or more';
     case 'url':
-      return typeof value === 'string' && URL.canParse(value) && /^https?:/.test(value) ? null : 'must be an http or https address';
+      return urlProblem(value);
+    case 'host':
+      return typeof value === 'string' && value.length <= 253 && /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(value) ? null : 'must be a domain name and nothing else';
     case 'choice':
       return typeof value === 'string' && (choices ?? []).includes(value) ? null : `must be one of ${(choices ?? []).join(', ')}`;
     case 'text':
@@ -59,4 +62,12 @@ function valueProblem({ kind, choices }: FormField, value: unknown): string | nu
     default:
       return kind satisfies never;
   }
+}
+
+/** An address is shown, logged and entered in the trail: nothing secret may be a part of it. Never repeats the value. */
+function urlProblem(value: unknown): string | null {
+  if (typeof value !== 'string' || !URL.canParse(value) || !/^https?:/.test(value)) return 'must be an http or https address';
+  const { username, password } = new URL(value);
+  if (username !== '' || password !== '') return 'must not hold a user name or password';
+  return /[?#]/.test(value) ? 'must not hold a query or a fragment' : null;
 }

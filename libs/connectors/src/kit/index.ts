@@ -6,7 +6,7 @@ export { ask, get, patch, post, put } from './call.js';
 export type { ErrorRule, Treatment, WaitHint } from './error-rules.js';
 export { epochSecondsIn, msIn, on, retryAfter, secondsIn, secondsInText } from './error-rules.js';
 export type { FormField } from './form.js';
-export { choice, number, secret, text, url } from './form.js';
+export { choice, host, number, secret, text, url } from './form.js';
 export type { Limit, LimitHeaders } from './limit.js';
 export { concurrent, perDay, perMinute } from './limit.js';
 export type { Preparation } from './preparation.js';

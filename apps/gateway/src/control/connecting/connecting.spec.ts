@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import type { Headers } from '../../testing/matrix-world.js';
 import { type TestAnswer, type TestGateway, startTestGateway } from '../../testing/test-gateway.js';
 
+const anew = { client_id: 'id', client_secret: 'secret' } as const;
 const bare = { authorization: undefined } as const;
 
 describe('connecting by signing in at the provider', () => {
@@ -159,7 +160,7 @@ describe('connecting by signing in at the provider', () => {
     it('only for the integration as it was when the sign-in began', async () => {
       const id = await integration();
       const back = await atProvider(await begin(id));
-      expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: { instance_url: 'https://evil.example' } }, { 'if-match': '"1"' })).status).toBe(200);
+      expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: { instance_url: 'https://evil.example' }, credentials: anew }, { 'if-match': '"1"' })).status).toBe(200);
       expect(await comeBack(back)).toMatchObject({ status: 409, text: expect.stringContaining('oauth.integration_changed') as unknown });
       expect(await authorizationOf(id)).toBeNull();
     });
@@ -230,11 +231,30 @@ describe('connecting by signing in at the provider', () => {
     const id = await integration();
     await connected(id);
     const elsewhere = await simulatorFor({ provider: 'salesforce' });
-    expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: { instance_url: elsewhere.url, sign_in: 'authorization_code' } }, { 'if-match': '"2"' })).status).toBe(200);
+    expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: { instance_url: elsewhere.url, sign_in: 'authorization_code' }, credentials: anew }, { 'if-match': '"2"' })).status).toBe(200);
     expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: false, checks: [{ problem: expect.stringContaining('another address') as unknown }] });
     expect((await gateway.send('POST', `/api/integrations/${id}/disconnect`, {})).body).toMatchObject({ revoked_at_provider: false });
     const calls = await fetch(`${elsewhere.url}/_control/calls`);
     expect(await calls.json()).toMatchObject({ total: 0 });
+    await elsewhere.stop();
+  });
+
+  it('does not follow the settings with the stored credentials either: another scheme, host or port wants them given again', async () => {
+    const genesys = await simulatorFor({ provider: 'genesys' });
+    const elsewhere = await simulatorFor({ provider: 'genesys' });
+    const here = { api_url: genesys.url, login_url: genesys.url };
+    const id = await integration('genesys', here);
+    const save = (body: object): Promise<TestAnswer> => gateway.send('PUT', `/api/integrations/${id}`, body, { 'if-match': '"1"' });
+    const there = { api_url: elsewhere.url, login_url: elsewhere.url };
+    const masked = { client_id: 'id', client_secret: '********' };
+    for (const settings of [there, { ...here, api_url: elsewhere.url }, { ...here, login_url: elsewhere.url }, { ...here, api_url: genesys.url.replace('http:', 'https:') }, { region: 'evil.example' }, { ...here, api_url: null, region: 'evil.example' }, {}])
+      for (const credentials of [{}, { credentials: masked }]) expect((await save({ settings, ...credentials })).body).toMatchObject({ status: 422, code: 'integration.credentials_bound', fix: expect.stringContaining('again') as unknown });
+    expect((await gateway.send('GET', `/api/integrations/${id}`)).body).toMatchObject({ settings: here, version: 1 });
+    // Another path of the same place, other settings, and a region that no call uses.
+    expect((await save({ settings: { ...here, api_url: `${genesys.url}/api`, region: 'mypurecloud.com.au', limit_per_minute: 10 } })).status).toBe(200);
+    expect((await gateway.send('PUT', `/api/integrations/${id}`, { settings: there, credentials: anew }, { 'if-match': '"2"' })).status).toBe(200);
+    expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: true });
+    await genesys.stop();
     await elsewhere.stop();
   });
 

@@ -1,4 +1,4 @@
-import type { ActionCatalogue, CheckAnswer, ProviderTemplate } from '@trunkline/connectors';
+import { type ActionCatalogue, type CheckAnswer, originsOf, type ProviderTemplate, providers } from '@trunkline/connectors';
 import { type Integration, integrationEntity, placeOfCredentials } from '@trunkline/storage';
 import { type Plan, PlanLimitReached } from '@trunkline/identity';
 import type { Vault } from '@trunkline/vault';
@@ -8,7 +8,7 @@ import { IdempotencyReused, NotFound, PreconditionFailed, RequestInvalid } from 
 import type { ControlPlane } from '../control-plane.js';
 import { versionExpected } from '../entity-tag.js';
 import { idUnder } from '../idempotency.js';
-import { IntegrationInUse, IntegrationInvalid, IntegrationNotConnected, ProviderUnknown } from './errors.js';
+import { CredentialsBound, IntegrationInUse, IntegrationInvalid, IntegrationNotConnected, ProviderUnknown } from './errors.js';
 import { mask } from './integration-view.js';
 import type { IntegrationBody, NewIntegrationBody } from './integrations.dto.js';
 import type { CheckConnection } from './check-connection.js';
@@ -71,6 +71,7 @@ export class IntegrationsService {
       const settings = body.settings ?? before.settings;
       const credentials = body.credentials === undefined ? undefined : await this.unmasked(before, body.credentials);
       this.refuseInvalid(before.provider, settings, credentials);
+      if (before.credentials !== null && !isWholeAnew(body.credentials)) refuseOtherOrigins(before, settings);
       const changes = { name: body.name ?? before.name, settings, credentials: credentials === undefined ? before.credentials : await this.seal(organisationId, id, credentials) };
       // Guarded by the version that was read: of two updates at once one is refused.
       const { affected } = await manager.getRepository(integrationEntity).update({ organisationId, id, version: before.version }, changes as object);
@@ -126,6 +127,18 @@ export class IntegrationsService {
   private seal(organisationId: string, id: string, credentials: Values): Promise<Buffer> {
     return this.vault.seal(JSON.stringify(credentials), placeOfCredentials(organisationId, id));
   }
+}
+
+function isWholeAnew(given: Values | undefined): boolean {
+  return given !== undefined && !Object.values(given).includes(mask);
+}
+
+/** Whoever may change settings must not be sent the credentials that somebody else gave for another address. */
+function refuseOtherOrigins({ provider: id, settings: before }: Integration, after: Values): void {
+  const provider = providers.find((candidate) => candidate.id === id);
+  if (provider === undefined) throw ProviderUnknown.because(id);
+  const [was, is] = [originsOf(provider, before), originsOf(provider, after)];
+  if (is.some((origin, index) => origin !== was[index])) throw CredentialsBound.because('the settings lead to another scheme, host or port than those that the credentials were given for');
 }
 
 /** One creation of an organisation at a time: two at once would both see room for one. */

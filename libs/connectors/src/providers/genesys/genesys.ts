@@ -1,4 +1,4 @@
-import { ask, defineProvider, get, number, oauth2, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
+import { ask, defineProvider, get, host, number, oauth2, on, optional, perMinute, post, required, retryAfter, searchFirst, secondsIn, secondsInText, secret, text, url } from '../../kit/index.js';
 
 const contactIdentifier = { type: 'ExternalId', value: '{input.contact_reference}', externalSource: { id: '{settings.external_source_id}' } };
 const mark = '[trunkline:{reference}]';
@@ -29,7 +29,7 @@ export const genesys = defineProvider({
     },
   }),
   settings: [
-    text('region', 'Region', { help: 'The domain of your organisation, such as mypurecloud.com.au or usw2.pure.cloud.', required: false }),
+    host('region', 'Region', { help: 'The domain of your organisation, such as mypurecloud.com.au or usw2.pure.cloud.', required: false }),
     url('api_url', 'API address', { help: 'Only where it does not follow from the region.', required: false }),
     url('login_url', 'Login address', { help: 'Only where it does not follow from the region.', required: false }),
     text('external_source_id', 'External source', { help: 'Id of the external source (Admin, External contacts) under which Trunkline registers contacts.', default: 'trunkline' }),
