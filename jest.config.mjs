@@ -11,4 +11,6 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest', swcOptions('commonjs')] },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   watchman: false,
+  // Real databases on a machine that does other things too: a test that hangs is still found, one that waits for a processor is not taken for one.
+  testTimeout: 30_000,
 };
