@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { inTenant } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
-import { appendEntry, createAuditTrail, Verification, type NewEntry, type StoredEntry, type Verdict } from './index.js';
-import { canonical } from './entry.js';
+import { appendEntry, createAuditTrail, parseHead, Verification, type NewEntry, type StoredEntry, type Verdict } from './index.js';
+import { beginning, canonical, hashOf } from './entry.js';
 
 const entry = (subject: string): NewEntry => ({ actor: 'user:u-1', address: '192.0.2.7', action: 'integrations:write', subject, outcome: 'done', requestId: 'request-1', before: null, after: { name: 'Salesforce', settings: { b: 2, a: [1, { z: null }] } } });
 
@@ -33,8 +33,8 @@ describe('the audit trail', () => {
 
   const trail = () => createAuditTrail(database.databases);
   const all = (): Promise<readonly StoredEntry[]> => trail().list(organisationId, { afterSeq: 0, limit: 1_000 });
-  async function verdict(): Promise<Verdict> {
-    const verification = new Verification(organisationId);
+  async function verdict(head?: string): Promise<Verdict> {
+    const verification = new Verification(organisationId, head === undefined ? null : parseHead(head));
     for (const stored of await all()) {
       const broken = verification.next(stored);
       if (broken !== null) return broken;
@@ -84,6 +84,37 @@ describe('the audit trail', () => {
     for (const statement of tampering.split('; ')) await owner.query(statement.replace(' where ', ` where organisation_id = '${organisationId}' and `));
     await owner.query('commit');
     expect(await verdict()).toMatchObject({ kind: 'broken', seq });
+  });
+
+  /** What the owner of the database can do: every hash computed again. */
+  async function writeAnew(): Promise<void> {
+    let hash = beginning;
+    for (const { seq, content } of await all()) {
+      const changed = content.replace('Salesforce', 'Salesfarce');
+      hash = hashOf(hash, organisationId, seq, changed);
+      await owner.query(`update audit_entries set content = $3, hash = decode($4, 'hex') where organisation_id = $1 and seq = $2`, [organisationId, seq, changed, hash]);
+    }
+  }
+
+  it('with a head that was kept, shows a trail that was written anew or cut off; without one it cannot', async () => {
+    await write(3);
+    const kept = await verdict();
+    if (kept.kind !== 'whole') throw new Error(kept.says);
+    await write(2);
+    expect(await verdict(kept.head)).toMatchObject({ kind: 'whole', entries: 5 });
+    await owner.query('delete from audit_entries where organisation_id = $1 and seq > 2', [organisationId]);
+    expect(await verdict()).toMatchObject({ kind: 'whole', entries: 2 });
+    expect(await verdict(kept.head)).toMatchObject({ kind: 'broken', seq: 3, says: expect.stringContaining('cut off') });
+    await write(3);
+    await writeAnew();
+    expect(await verdict()).toMatchObject({ kind: 'whole', entries: 5 });
+    expect(await verdict(kept.head)).toMatchObject({ kind: 'broken', seq: 3, says: expect.stringContaining('written anew') });
+  });
+
+  it('takes a head in the form in which it was printed, and nothing else', async () => {
+    const empty = await verdict();
+    expect(parseHead(empty.kind === 'whole' ? empty.head : '')).toEqual({ seq: 0, hash: beginning });
+    for (const text of ['', '3', `3:${'a'.repeat(63)}`, `-1:${'a'.repeat(64)}`, `3:${'g'.repeat(64)}`]) expect(parseHead(text)).toBeNull();
   });
 
   it('shows entries brought from another organisation', async () => {

@@ -1,6 +1,6 @@
-import { Verification, type StoredEntry } from '@trunkline/audit';
+import { parseHead, Verification, type StoredEntry } from '@trunkline/audit';
 import type { Command } from 'commander';
-import { exitCodes } from '../client/failure.js';
+import { CommandUsage, exitCodes } from '../client/failure.js';
 import { print, printOne, say, type OutputFormat, type Row } from '../client/output.js';
 import { withApi, withOutput } from './options.js';
 
@@ -25,12 +25,15 @@ export function addAudit(program: Command): void {
     );
   withOutput(audit.command('verify'))
     .description('check every entry from the first one on: nothing changed, nothing taken out')
-    .addHelpText('after', '\nThe head it prints, `<entries>:<hash>`, is worth keeping elsewhere: with it a trail that was cut off at its end shows too.')
-    .action(({ output }: { output: OutputFormat }) =>
+    .option('--head <entries:hash>', 'one that an earlier check printed: the trail must still contain it')
+    .addHelpText('after', '\nThe head it prints is worth keeping elsewhere: given back with --head it shows a trail that was cut off, or written anew with hashes that fit.')
+    .action(({ output, head }: { output: OutputFormat; head?: string }) =>
       withApi(async (api) => {
+        const kept = head === undefined ? null : parseHead(head);
+        if (head !== undefined && kept === null) throw CommandUsage.because(`--head is not <entries>:<64 hexadecimal digits>: ${head.slice(0, 100)}`);
         const read = async (after: number): Promise<AuditPage> => (await api.call<AuditPage>('GET', `/api/audit?limit=${pageSize}&after=${after}`)).body;
         let page = await read(0);
-        const verification = new Verification(page.organisation_id);
+        const verification = new Verification(page.organisation_id, kept);
         for (;;) {
           for (const entry of page.entries) {
             const broken = verification.next(entry);
@@ -44,7 +47,8 @@ export function addAudit(program: Command): void {
           page = await read(page.next);
         }
         const verdict = verification.end();
-        printOne(verdict, output, () => (verdict.kind === 'whole' ? `✓ ${verdict.entries} entries, none changed or missing. Head: ${verdict.head}` : verdict.says));
+        if (verdict.kind === 'broken') process.exitCode = exitCodes.failed;
+        printOne(verdict, output, () => (verdict.kind === 'whole' ? `✓ ${verdict.entries} entries, each fits the one before${kept === null ? '' : `, and entry ${kept.seq} is the one that was kept`}. To be kept elsewhere: --head ${verdict.head}` : `✗ ${verdict.says}`));
       }),
     );
 }
