@@ -208,7 +208,14 @@ describe('intents', () => {
   it('lets exactly one of many workers call', async () => {
     const one = command('search');
     const others = await Promise.all([1, 2, 3].map((number) => makeWorker({}, `other-${number}`)));
-    await Promise.all([...others, worker].flatMap((by) => [handle(one, by), handle(one, by)]));
+    const everybody = () => Promise.all([...others, worker].flatMap((by) => [handle(one, by), handle(one, by)]));
+    await everybody();
+    // A budget has one owner: workers that take it from each other at once may all be told to wait, and the ledger sends the command again.
+    await bench.until('a call', async () => {
+      if (effectsOf(one) === 0) await handle(one);
+      return effectsOf(one) > 0 ? true : undefined;
+    });
+    await everybody();
     expect(effectsOf(one)).toBe(1);
   });
 
