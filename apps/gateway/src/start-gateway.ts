@@ -57,7 +57,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts = 
   const databases = parts.databases ?? openDatabases(config.databaseUrl, { connectTimeoutMs: 2_000 });
   const vault = openVault(databases, parts.masterKeys ?? loadMasterKeys());
   const log = parts.eventLog ?? meteredEventLog(openEventLog('gateway', config, { databases, logger, appendTimeoutMs: Math.round(config.answerWithinMs * appendShare) }), metrics);
-  const outbound = openOutbound(config);
+  const outbound = openOutbound(config, logger);
   const plane = new ControlPlane(config.databaseUrl, log, (error) => logger.warn({ err: error }, 'a change of configuration was not announced; others see it when their copy grows old'), parts.controlPlaneConnections);
   const topicsReady = new TopicsReady(log);
   const backlog = new OldBacklog({ log, group: ledgerGroup, nowMs: Date.now, alarm: (partition) => logger.error(partition, 'events are refused: the ledger has not read this partition for half of what the log keeps') });

@@ -42,11 +42,18 @@ export interface Failure {
   readonly reason: FailureReason;
   /** P4: once true, the provider may have acted on it. */
   readonly firstByteLeft: boolean;
-  /** For logs and attempts; no secret. */
+  /** Tenants read it: no secret, and nothing of the operator's network. */
   readonly detail: string;
   /** Where the head of the answer came before it failed. */
   readonly status: number | null;
   readonly durationMs: number;
+}
+
+/** For the operator's log alone. */
+export interface FailureInside {
+  readonly host: string;
+  readonly reason: FailureReason;
+  readonly detail: string;
 }
 
 export type Exchange = Answer | Failure;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { allowEverywhere, createOutbound, startDeadline, type Clock, type Exchange, type Outbound, type OutboundOptions, type OutboundRequest } from './index.js';
+import { AddressNotAllowed, allowEverywhere, createOutbound, startDeadline, type Clock, type Exchange, type FailureInside, type Outbound, type OutboundOptions, type OutboundRequest } from './index.js';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -51,6 +51,19 @@ it('says that nothing left when nobody listens', async () => {
   const url = await listening(createTcpServer());
   await open.pop()?.close();
   expect(failure(await client().request(post(url)))).toEqual({ reason: 'unreachable', firstByteLeft: false });
+});
+
+it.each<[string, string, (socket: Socket) => unknown]>([
+  ['what TLS says', 'https:', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ['a socket that ends', 'http:', (socket) => socket.once('data', () => socket.resetAndDestroy())],
+  ['an answer that is no HTTP', 'http:', (socket) => socket.once('data', () => socket.end('nonsense\r\n\r\n'))],
+])('tells %s by a code and a few words; files, lines and addresses go to the log', async (_what, protocol, onConnection) => {
+  const url = await listening(createTcpServer((socket) => onConnection(socket.on('error', () => undefined))));
+  url.protocol = protocol;
+  const inside: FailureInside[] = [];
+  const exchange = await client({ onFailure: (failed) => void inside.push(failed) }).request(post(url));
+  expect(exchange).toMatchObject({ kind: 'failed', detail: expect.stringMatching(/^([A-Z_0-9]+: )?[a-zA-Z ]+$/) as unknown });
+  expect(inside).toMatchObject([{ host: url.host, detail: expect.stringMatching(/.+/) as unknown }]);
 });
 
 it('says that the request left when the connection is reset before an answer', async () => {
@@ -155,5 +168,13 @@ describe('with an address policy', () => {
     const url = await serve((_request, response) => response.end());
     url.hostname = 'localhost';
     expect(failure(await client({ policy }).request(post(url)))).toEqual({ reason: 'address-refused', firstByteLeft: false });
+  });
+
+  it('tells the tenant that it is not allowed and nothing else; the log gets the reason', async () => {
+    const inside: FailureInside[] = [];
+    const outbound = client({ policy, onFailure: (failed) => void inside.push(failed) });
+    for (const host of ['localhost', '127.0.0.1']) expect(await outbound.request(post(new URL(`http://${host}:9/`)))).toMatchObject({ reason: 'address-refused', detail: 'this address is not allowed' });
+    expect(inside).toEqual([{ host: 'localhost:9', reason: 'address-refused', detail: expect.stringMatching(/^localhost resolves to (127\.0\.0\.1|::1): loopback$/) as unknown }, { host: '127.0.0.1:9', reason: 'address-refused', detail: 'loopback' }]);
+    expect(AddressNotAllowed.title.toLowerCase()).toBe('this address is not allowed');
   });
 });

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { AddressRefused } from './address-policy.js';
-import type { Answer, Exchange, Failure, FailureReason, OutboundRequest } from './exchange.js';
+import type { Answer, Exchange, Failure, FailureInside, FailureReason, OutboundRequest } from './exchange.js';
 import { decompress } from './decompress.js';
+import { addressNotAllowed, described, told } from './failure-told.js';
 
 /** Ends one exchange early, with the reason it carries. */
 class Stopped extends Error {
@@ -16,10 +17,10 @@ class Stopped extends Error {
 }
 
 /** Carries out one request on a dispatcher and always resolves: with the whole answer, or with how far it came. */
-export function send(dispatcher: Dispatcher, request: OutboundRequest, maxAnswerBytes: number): Promise<Exchange> {
+export function send(dispatcher: Dispatcher, request: OutboundRequest, maxAnswerBytes: number, onFailure: (failure: FailureInside) => void): Promise<Exchange> {
   return new Promise((resolve) => {
     const startedMs = performance.now();
-    const sending = new Sending(request, maxAnswerBytes, (end) => resolve({ ...end, durationMs: performance.now() - startedMs }));
+    const sending = new Sending(request, maxAnswerBytes, onFailure, (end) => resolve({ ...end, durationMs: performance.now() - startedMs }));
     try {
       dispatcher.dispatch(
         { path: `${request.url.pathname}${request.url.search}`, method: request.method, headers: { ...request.headers }, body: request.body, idempotent: false },
@@ -47,6 +48,7 @@ class Sending implements Dispatcher.DispatchHandler {
   constructor(
     private readonly request: OutboundRequest,
     private readonly maxAnswerBytes: number,
+    private readonly onFailure: (failure: FailureInside) => void,
     private readonly settle: (end: Ending) => void,
   ) {
     this.timer = setTimeout(() => this.onTime(), Math.max(0, request.deadline.leftMs()));
@@ -90,9 +92,14 @@ class Sending implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (error instanceof Stopped) return this.fail(error.reason, error.message);
-    if (error instanceof AddressRefused) return this.fail('address-refused', error.message);
-    if (!this.firstByteLeft) return this.fail('unreachable', describe(error));
-    this.fail(error.message.startsWith('Parse Error') || error.name === 'HTTPParserError' ? 'unreadable' : 'cut', describe(error));
+    if (error instanceof AddressRefused) return this.failInside('address-refused', error, addressNotAllowed);
+    if (!this.firstByteLeft) return this.failInside('unreachable', error, told(error));
+    this.failInside(error.message.startsWith('Parse Error') || error.name === 'HTTPParserError' ? 'unreadable' : 'cut', error, told(error));
+  }
+
+  private failInside(reason: FailureReason, error: Error, detail: string): void {
+    if (!this.isSettled) this.onFailure({ host: this.request.url.host, reason, detail: described(error) });
+    this.fail(reason, detail);
   }
 
   private onTime(): void {
@@ -120,9 +127,4 @@ class Sending implements Dispatcher.DispatchHandler {
     clearTimeout(this.timer);
     this.settle(end);
   }
-}
-
-function describe(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? `${error.code} ` : '';
-  return `${code}${error.message}`.trim() || error.name;
 }

@@ -18,7 +18,15 @@ export interface OutboundConfig {
   readonly outboundPorts: readonly number[];
 }
 
+interface OutboundLogger {
+  warn(facts: Readonly<Record<string, unknown>>, message: string): void;
+  debug(facts: Readonly<Record<string, unknown>>, message: string): void;
+}
+
 /** The one way out of this process, under the operator's policy. */
-export function openOutbound({ outboundAllow, outboundPorts }: OutboundConfig): Outbound {
-  return createOutbound({ policy: publicInternet({ allowed: outboundAllow, ports: outboundPorts }) });
+export function openOutbound({ outboundAllow, outboundPorts }: OutboundConfig, logger?: OutboundLogger): Outbound {
+  return createOutbound({
+    policy: publicInternet({ allowed: outboundAllow, ports: outboundPorts }),
+    onFailure: (failure) => (failure.reason === 'address-refused' ? logger?.warn({ ...failure }, 'an address was not allowed') : logger?.debug({ ...failure }, 'a request to a provider failed')),
+  });
 }

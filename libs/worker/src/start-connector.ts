@@ -50,7 +50,7 @@ export async function startConnector({ family, providers }: ConnectorApp, config
   const databases = parts.databases ?? openDatabases(config.databaseUrl);
   const vault = openVault(databases, parts.masterKeys ?? loadMasterKeys());
   const eventLog = parts.eventLog ?? meteredEventLog(openEventLog(name, config, { databases, logger }), metrics);
-  const outbound = parts.outbound ?? openOutbound(config);
+  const outbound = parts.outbound ?? openOutbound(config, logger);
   const worker = createWorker({ family, providers, databases, eventLog, vault, logger, metrics, outbound, ...(parts.tuning && { tuning: parts.tuning }), ...(parts.workerId && { workerId: parts.workerId }) });
   const { group, topics, maxInFlight } = worker;
   return startConsumingService({
