@@ -1,4 +1,5 @@
-import { offboard } from '@trunkline/custody';
+import { randomUUID } from 'node:crypto';
+import { clearDepartures, offboard } from '@trunkline/custody';
 import { signInAtSimulator } from '@trunkline/grants/testing';
 import { placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import { tenantTables } from '@trunkline/storage/testing';
@@ -67,7 +68,8 @@ describe('an organisation leaves', () => {
     await expect(vault.open(tokens?.tokens ?? Buffer.alloc(0), placeOfGrant(leaving.organisationId, leaving.integrations.salesforce))).rejects.toMatchObject({ code: 'vault.data_key_unknown' });
     expect(await granted.grant().obtain(null)).toMatchObject({ kind: 'none', failure: { class: 'auth', code: 'auth.not_connected' } });
     await granted.close();
-    await expect(offboard(system.database.databases, leaving.organisationId)).rejects.toMatchObject({ code: 'custody.organisation_unknown' });
+    expect(await offboard(system.database.databases, leaving.organisationId)).toMatchObject({ keysDestroyedAt: report.keysDestroyedAt, deleted: { runs: 0, integrations: 0 } });
+    await expect(offboard(system.database.databases, randomUUID())).rejects.toMatchObject({ code: 'custody.organisation_unknown' });
 
     await system.untilState((await neighbour.publishSurely([councilEvent('after-1')])).values(), 'done');
     expect((await rowsOf(staying.organisationId))['runs']).toBe(2);
@@ -81,6 +83,60 @@ describe('an organisation leaves', () => {
     await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(council.organisationId, council.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_destroyed' });
     await offboard(system.database.databases, council.organisationId);
     expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  const readEverything = () => until('the ledger reading everything', async () => (await system.log.lag('ledger')).every(({ lag }) => lag <= 0n), 60_000, 50);
+
+  it('nothing begins for it any more: not with a key that the gateway remembers, which everything else refuses', async () => {
+    const council = await system.seed({ name: 'Late Council' });
+    const client = system.client(council);
+    await system.untilState((await client.publishSurely([councilEvent('early-1', { subject: 'S' })])).values(), 'done');
+    await offboard(system.database.databases, council.organisationId);
+    // Twice the same id with other contents: no dead letter of that either.
+    for (const summary of ['one', 'other']) expect((await client.publish([councilEvent('late-1', { subject: 'S', data: { summary } })])).status).toBe(202);
+    expect(await client.ask('GET', '/api/organisation')).toMatchObject({ status: 401, json: { code: 'identity.unauthenticated' } });
+    expect(await client.ask('POST', '/api/keys', { name: 'another', scopes: ['read'] })).toMatchObject({ status: 401, json: { code: 'identity.unauthenticated' } });
+    await readEverything();
+    const { runs, run_events: events, dead_letters: letters } = await rowsOf(council.organisationId);
+    expect({ runs, events, letters }).toEqual({});
+    await clearDepartures(system.database.databases);
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('nothing begins for it either when the ledger reads its events only afterwards', async () => {
+    const council = await system.seed({ name: 'Unread Council' });
+    await system.stopLedger();
+    await system.client(council).publishSurely([councilEvent('unread-1'), councilEvent('unread-2', { subject: 'S' })]);
+    await offboard(system.database.databases, council.organisationId);
+    await system.startLedger();
+    await readEverything();
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('what was on its way is taken away by the clearing, which forgets it once no topic has anything of it', async () => {
+    const council = await system.seed({ name: 'Slow Council' });
+    await offboard(system.database.databases, council.organisationId);
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    try {
+      const lateRow = () => owner.query(`insert into run_events (organisation_id, run_id, type, source, event_id, data) values ($1, gen_random_uuid(), 't', '/s', 'late', 'x')`, [council.organisationId]);
+      const known = async () => (await owner.query('select from departures where organisation = $1', [council.organisationId])).rowCount;
+      await lateRow();
+      await clearDepartures(system.database.databases);
+      expect([await rowsOf(council.organisationId), await known()]).toEqual([{}, 1]);
+      await lateRow();
+      expect((await offboard(system.database.databases, council.organisationId)).deleted).toMatchObject({ run_events: 1 });
+      await lateRow();
+      await owner.query(`update departures set left_at = left_at - interval '9 days' where organisation = $1`, [council.organisationId]);
+      await clearDepartures(system.database.databases);
+      expect([await rowsOf(council.organisationId), await known()]).toEqual([{}, 0]);
+      // Nobody remembers it; what is there goes all the same.
+      await lateRow();
+      expect((await offboard(system.database.databases, council.organisationId)).deleted).toMatchObject({ run_events: 1 });
+      expect((await rowsOf(staying.organisationId))['organisations']).toBe(1);
+    } finally {
+      await owner.end();
+    }
   });
 
   it('leaves no table out', async () => {

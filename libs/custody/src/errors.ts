@@ -4,5 +4,5 @@ export const OrganisationUnknown = defineError('custody.organisation_unknown', {
   class: 'data',
   http: 404,
   title: 'There is no such organisation',
-  fix: 'Check the id. After an offboarding that ended with its report, nothing of the organisation is left to name.',
+  fix: 'Check the id: there is no organisation of that id, none left in the last 8 days, and no row of one was found.',
 });

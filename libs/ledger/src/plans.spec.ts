@@ -56,7 +56,7 @@ describe('plans of the hot statements', () => {
   };
 
   const expected: readonly [string, string, string, readonly string[]][] = [
-    ['flush', flushStatement, planner, ['dispatches by dispatches_pkey', 'due_work by due_work_pkey', 'runs by runs_pkey']],
+    ['flush', flushStatement, planner, ['dispatches by dispatches_pkey', 'due_work by due_work_pkey', 'organisations by organisations_pkey', 'runs by runs_pkey']],
     ['load runs', loadRunsStatement, planner, ['run_events by run_events_pkey', 'runs by runs_pkey']],
     ['subject holders', holdersStatement, planner, ['subject_holders by subject_holders_pkey']],
     // Once took a second for 200 subjects with 2,000 steps waiting for their turn: all of them were walked for each.

@@ -11,7 +11,7 @@ export interface Databases {
   readonly system: Pool;
   /** `app_log`: the event log's tables and nothing else. */
   readonly log: Pool;
-  /** `app_access`: who people are, their sessions, and how much of a rate limit is given out. */
+  /** `app_access`: who people are, their sessions, how much of a rate limit is given out, and which organisations have left. */
   readonly access: Pool;
   /** `app_keeper`: which grants, of all organisations, are due to be used, and nothing of what was granted. */
   readonly keeper: Pool;

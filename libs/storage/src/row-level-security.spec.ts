@@ -71,7 +71,7 @@ describe('row-level security', () => {
         `select distinct table_name as table, grantee from information_schema.role_table_grants
          where grantee like 'app_%' and (grantee = 'app_access' or table_name in (select table_name from information_schema.role_table_grants where grantee = 'app_access')) order by 1, 2`,
       );
-      expect(rows).toEqual(['installation', 'openid_attempts', 'rate_leases', 'sessions', 'setup_tokens', 'sign_in_attempts', 'user_logins', 'users'].map((table) => ({ table, grantee: 'app_access' })));
+      expect(rows).toEqual(['departures', 'installation', 'openid_attempts', 'rate_leases', 'sessions', 'setup_tokens', 'sign_in_attempts', 'user_logins', 'users'].map((table) => ({ table, grantee: 'app_access' })));
       for (const { table } of await tenantTables(owner)) await expect(database.databases.access.query(`select from ${table}`)).rejects.toThrow(/permission denied/);
     });
 

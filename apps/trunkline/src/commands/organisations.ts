@@ -11,7 +11,7 @@ export function addOrganisations(program: Command): void {
     .description('an organisation leaves: its credentials become unreadable at once, then everything of it is deleted')
     .argument('<id>', 'organisation')
     .requiredOption('--yes-delete <id>', 'the same id again; nothing brings the data back')
-    .addHelpText('after', '\nMay be ended and started again. Its events still lie in the topics until those expire, at most 7 days.\nNeeds DATABASE_URL in the environment.')
+    .addHelpText('after', '\nMay be ended and started again, also after its report. Its events still lie in the topics until those expire, at most 7 days.\nNeeds DATABASE_URL in the environment.')
     .action((id: string, { output, yesDelete }: { output: OutputFormat; yesDelete: string }) => {
       if (yesDelete !== id) throw CommandUsage.because('--yes-delete must repeat the id of the organisation');
       return withOperator(async ({ databases }) => {

@@ -366,7 +366,10 @@ export class FlushTransaction {
     }
     for (const [key, loaded] of await loadRuns(client, unread)) digests.set(key, loaded.row.digest);
     for (const [key, items] of this.repeats) {
-      for (const item of items.filter(({ event }) => event.digest !== digests.get(key))) {
+      const digest = digests.get(key);
+      // Neither written nor there already: the organisation has left.
+      if (digest === undefined) continue;
+      for (const item of items.filter(({ event }) => event.digest !== digest)) {
         this.lateLetters.push(letterOfRecord(item.record, { organisationId: item.organisationId, class: 'conflict', code: EventIdReused.code, message: `source ${item.event.source}, id ${item.event.id}`, runId: item.runId }));
       }
     }

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { encodeCarried, encodeSteps, keyOf } from '../run-row.js';
 import type { Decision } from './decision.js';
-import { encodeHeaders, isUuid, letterOfStep, type LetterRow } from './letter.js';
+import { encodeHeaders, isUuid, letterOfStep, operatorsOnly, type LetterRow } from './letter.js';
 
 export interface Writing {
   readonly decisions: readonly Decision[];
@@ -16,6 +16,7 @@ export interface Writing {
 /**
  * Everything a flush writes, in one statement. New runs that exist already and runs whose `rev` has moved are not in `written`, and nothing of theirs is written anywhere:
  * every other row comes from that list (delivery §4). Rows are locked in the order of the parameters, which are sorted.
+ * Nothing begins for an organisation that has left: its events in the topics outlive it. A sub-select and not a join, so that it stays one look by the primary key, row by row.
  * `x = coalesce(x, …)` is always true and deliberate too: it makes the planner expect one row, so that it goes from the parameter to the table by the primary key and never the other way round.
  * `not guarded or … in` is deliberate: behind an `or` PostgreSQL looks the list up in a hash table, where a join would compare every row with every other.
  */
@@ -25,6 +26,7 @@ with fresh as (
   select n.organisation_id, n.run_id, n.run_id, to_timestamp(n.accepted_at / 1000), n.event_type, n.subject_hash, n.digest, n.chain_event_type, n.chain_assistant_id, n.chain_version,
     to_timestamp(n.accepted_at / 1000), statement_timestamp() + n.place * interval '1 microsecond', n.state, n.steps, convert_to(n.carried, 'UTF8'), case when n.finished then clock_timestamp() end
   from json_to_recordset($1::json) n(organisation_id uuid, run_id uuid, accepted_at float8, place integer, event_type text, subject_hash text, digest text, chain_event_type text, chain_assistant_id text, chain_version integer, state text, steps text, carried text, finished boolean)
+  where (select true from organisations o where o.id = n.organisation_id)
   on conflict (organisation_id, run_id) do nothing
   returning organisation_id, run_id
 ), events as (
@@ -44,7 +46,7 @@ with fresh as (
   select a.organisation_id, a.run_id, to_timestamp(a.recorded_at / 1000), a.attempt_id, a.step_id, a.dispatch, a.integration_id, a.kind, a.outcome, a.applied, to_timestamp(a.started_at / 1000), a.duration_ms, a.http_status,
     a.provider_request_id, a.method, a.path, a.code, convert_to(a.message, 'UTF8'), convert_to(a.input, 'UTF8'), convert_to(a.result, 'UTF8'), a.worker
   from json_to_recordset($4::json) a(organisation_id uuid, run_id uuid, guarded boolean, recorded_at float8, attempt_id uuid, step_id text, dispatch integer, integration_id uuid, kind text, outcome text, applied boolean, started_at float8, duration_ms integer, http_status integer, provider_request_id text, method text, path text, code text, message text, input text, result text, worker text)
-  where not a.guarded or (a.organisation_id, a.run_id) in (select organisation_id, run_id from written)
+  where (not a.guarded and (select true from organisations o where o.id = a.organisation_id)) or (a.organisation_id, a.run_id) in (select organisation_id, run_id from written)
   on conflict do nothing
 ), waiting as (
   insert into due_work (organisation_id, run_id, step_id, kind, integration_id, due_at, give_up_at, leased_until)
@@ -62,7 +64,7 @@ with fresh as (
   select n.organisation_id, n.id, n.class, n.code, convert_to(n.message, 'UTF8'), n.run_id, n.step_id, n.integration_id, n.topic, n.partition, n.record_offset, to_timestamp(n.appended_at / 1000),
     decode(n.record_key, 'base64'), decode(n.record_value, 'base64'), decode(n.record_headers, 'base64')
   from json_to_recordset($7::json) n(organisation_id uuid, id uuid, guarded boolean, class text, code text, message text, run_id uuid, step_id text, integration_id uuid, topic text, partition integer, record_offset bigint, appended_at float8, record_key text, record_value text, record_headers text)
-  where not n.guarded or (n.organisation_id, n.run_id) in (select organisation_id, run_id from written)
+  where (not n.guarded and (n.organisation_id = '${operatorsOnly}' or (select true from organisations o where o.id = n.organisation_id))) or (n.organisation_id, n.run_id) in (select organisation_id, run_id from written)
   on conflict (organisation_id, id) do update set class = excluded.class, code = excluded.code, message = excluded.message, last_at = clock_timestamp(), closed_at = null, closed_because = null,
     times = l.times + case when l.closed_at is null and l.record_offset is not distinct from excluded.record_offset then 0 else 1 end, record_offset = excluded.record_offset, partition = excluded.partition
 ), box as (

@@ -1,3 +1,4 @@
+import { clearDepartures } from '@trunkline/custody';
 import { planOf } from '@trunkline/identity';
 import { type Databases, inOrganisations } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
@@ -25,6 +26,7 @@ type RetentionDatabases = Pick<Databases, 'system'> & Partial<Pick<Databases, 'a
 
 /**
  * The clearing: what a plan keeps no longer loses its contents, runs past their time go with everything of theirs, and calls go by whole days.
+ * What was written late for an organisation that has left goes as a whole.
  * A run's id stands for `runsDays` at least, whatever the plan: within that time a repeated event is known as one (delivery §3).
  */
 export async function clearOld(databases: RetentionDatabases, { runsDays, callsDays }: Kept): Promise<Cleared> {
@@ -37,6 +39,7 @@ export async function clearOld(databases: RetentionDatabases, { runsDays, callsD
     if (contentDays < idsDays) cleared.expired += await expireAll(databases, organisationId, contentDays);
     cleared.deadLetters += await inOrganisations(databases, [organisationId], (client) => clearRest(client, organisationId, contentDays, idsDays));
   }
+  if (databases.access !== undefined) await clearDepartures({ system: databases.system, access: databases.access });
   await databases.system.query('select keep_attempt_partitions(7, $1)', [callsDays]);
   return { organisations: organisations.length, ...cleared };
 }
