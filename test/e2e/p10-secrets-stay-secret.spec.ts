@@ -12,6 +12,17 @@ jest.setTimeout(60_000);
 const clientSecret = `canary-${randomBytes(18).toString('hex')}`;
 const newSecret = `canary-new-${randomBytes(18).toString('hex')}`;
 
+/** A text inside a longer one that is encoded as a whole begins at any of three places of a group: what then depends on this text alone. */
+function base64Forms(text: string): readonly string[] {
+  const bytes = Buffer.from(text);
+  const forms = [0, 1, 2].flatMap((offset) => {
+    const from = (3 - offset) % 3;
+    const whole = bytes.subarray(from, from + Math.floor((bytes.length - from) / 3) * 3);
+    return [whole.toString('base64'), whole.toString('base64url')];
+  });
+  return [...new Set(forms)];
+}
+
 describe('P10: secrets stay secret', () => {
   let system: System;
   let council: Council;
@@ -63,15 +74,23 @@ describe('P10: secrets stay secret', () => {
     return [clientSecret, newSecret, keySecret, masterKey];
   }
 
-  /** As text, and as base64 or hex of the text, for columns of bytes are dumped so. */
+  /** As text, as hex, for columns of bytes are dumped so, and as base64 and base64url. */
   function found(text: string): readonly string[] {
-    return secrets().flatMap((secret) => [secret, Buffer.from(secret).toString('hex')]).filter((form) => text.includes(form));
+    return secrets().flatMap((secret) => [secret, Buffer.from(secret).toString('hex'), ...base64Forms(secret)]).filter((form) => text.includes(form));
   }
 
   it('would notice one', () => {
     expect(secrets().every((secret) => secret.length >= 20)).toBe(true);
     expect(found(`before ${clientSecret} after`)).toHaveLength(1);
     expect(found(Buffer.from(`before ${clientSecret} after`).toString('hex'))).toHaveLength(1);
+    for (const before of ['', 'x', 'xy']) {
+      for (const encoding of ['base64', 'base64url'] as const) expect(found(Buffer.from(`${before}${clientSecret} after`).toString(encoding))).not.toEqual([]);
+    }
+    // Bytes whose base64 and base64url differ, with a neighbour on either side.
+    const odd = 'ÿþ~~~???ÿÿþþ>>>>';
+    for (const encoding of ['base64', 'base64url'] as const) {
+      for (const before of ['', 'x', 'xy']) expect(base64Forms(odd).some((form) => Buffer.from(`${before}${odd}é`).toString(encoding).includes(form))).toBe(true);
+    }
   });
 
   it('has none in any answer', () => {
