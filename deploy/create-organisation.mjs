@@ -1,4 +1,6 @@
 // Makes an organisation and its first API key, and prints both once: node deploy/create-organisation.mjs "Harbour City Council"
+import { randomUUID } from 'node:crypto';
+import { createAuditTrail } from '@trunkline/audit';
 import { TrunklineError } from '@trunkline/contracts';
 import { createIdentity } from '@trunkline/identity';
 import { openDatabases } from '@trunkline/storage';
@@ -14,7 +16,9 @@ if (!name || !process.env.DATABASE_URL) {
   try {
     const identity = createIdentity({ databases });
     const { id } = await identity.createOrganisation({ name });
-    const { apiKey } = await identity.createApiKey({ organisationId: id, name: 'first key', scopes: ['publish', 'read', 'execute', 'admin'] });
+    const scopes = ['publish', 'read', 'execute', 'admin'];
+    const { apiKey, keyId } = await identity.createApiKey({ organisationId: id, name: 'first key', scopes });
+    await createAuditTrail(databases).append(id, { actor: 'operator', address: null, action: 'organisations:create', subject: 'deploy/create-organisation.mjs', outcome: 'done', requestId: randomUUID(), before: null, after: { name, key: { id: keyId, scopes } } });
     process.stdout.write(`${JSON.stringify({ organisation_id: id, api_key: apiKey })}\n`);
     say('The key is shown this once; only its hash is kept.');
   } catch (error) {

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { createAuditTrail } from '@trunkline/audit';
 import { createIdentity, createPeople } from '@trunkline/identity';
 import { inOrganisations, placeOfCredentials } from '@trunkline/storage';
@@ -40,5 +43,14 @@ describe('what an operator does to an organisation', () => {
     const [password = ''] = replaced.told.split('\n');
     expect(password.length).toBeGreaterThan(10);
     expect(JSON.stringify(entries)).not.toContain(password);
+  });
+
+  it('begins with the making of the organisation and its first key', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(resolve(__dirname, '..', '..'), 'deploy', 'create-organisation.mjs'), 'New council'], { env: { ...process.env, DATABASE_URL: database.url } });
+    const made = JSON.parse(stdout) as { readonly organisation_id: string; readonly api_key: string };
+    const [entry, ...more] = await createAuditTrail(database.databases).list(made.organisation_id, { afterSeq: 0, limit: 10 });
+    expect(JSON.parse(entry?.content ?? '')).toMatchObject({ actor: 'operator', action: 'organisations:create', outcome: 'done', after: { name: 'New council', key: { id: made.api_key.split('_')[1] } } });
+    expect(more).toEqual([]);
+    expect(entry?.content).not.toContain(made.api_key);
   });
 });

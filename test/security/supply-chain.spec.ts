@@ -42,6 +42,10 @@ describe('the supply chain', () => {
     expect(withScript.filter((name) => !decided.includes(name) && !elsewhere.test(name))).toEqual([]);
   });
 
+  it('has npm refuse an installation with a script that nobody decided about', () => {
+    expect(readFileSync(join(root, '.npmrc'), 'utf8').split('\n')).toContain('strict-allow-scripts=true');
+  });
+
   it('ships permissive licences only', () => {
     expect(foreign.filter(([, { dev, license }]) => dev !== true && !permitted.has(license ?? '')).map(([path, { license }]) => `${nameOf(path)}: ${license ?? 'none'}`)).toEqual([]);
   });
