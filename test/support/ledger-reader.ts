@@ -50,7 +50,7 @@ export class LedgerReader {
   constructor(private readonly databaseUrl: string) {}
 
   async query<Row>(sql: string, values: readonly unknown[] = []): Promise<readonly Row[]> {
-    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 3_000 });
+    const client = new Client({ connectionString: this.databaseUrl, connectionTimeoutMillis: 30_000 });
     // A connection that breaks later rejects its query too.
     client.on('error', () => undefined);
     await client.connect();
