@@ -50,6 +50,7 @@ describe('work in the name of a person who signed in', () => {
     const held = (await system.reader.runs()).filter(({ runId }) => [...runIds.values()].includes(runId));
     expect(held.map(({ steps }) => steps[0]?.attempts)).toEqual(eventIds.map(() => 0));
     expect(await effectsOf('held-')).toEqual([]);
+    await until('all of them being counted', async () => Number((await client.ask('GET', path)).json['held']) === eventIds.length);
     expect((await tokenCalls()).filter(({ grantType }) => grantType === 'refresh_token')).toEqual([expect.objectContaining({ outcome: 'invalid_grant' })]);
 
     const before = await client.ask('GET', path);

@@ -17,6 +17,7 @@ import type { ControlPlane } from './control/control-plane.js';
 import { DeadLettersController } from './control/dead-letters/dead-letters.controller.js';
 import { EventTypesController } from './control/event-types/event-types.controller.js';
 import type { CheckConnection } from './control/integrations/check-connection.js';
+import { heldSteps } from './control/integrations/held-steps.js';
 import { IntegrationViews } from './control/integrations/integration-views.js';
 import { IntegrationsController } from './control/integrations/integrations.controller.js';
 import { IntegrationsService } from './control/integrations/integrations.service.js';
@@ -41,7 +42,7 @@ import { PublishService } from './publish/publish.service.js';
 import { SharedAppends } from './publish/shared-appends.js';
 
 export interface GatewayWiring {
-  readonly databases: Pick<Databases, 'tenant'>;
+  readonly databases: Pick<Databases, 'tenant' | 'system'>;
   readonly eventLog: EventLog;
   readonly access: AccessWiring;
   readonly plane: ControlPlane;
@@ -83,7 +84,7 @@ export class GatewayModule {
         { provide: PublishService, useValue: new PublishService(types, new SharedAppends(eventLog, appendLimits), wiring.backlog, wiring.answerWithinMs) },
         { provide: ChainsService, useValue: new ChainsService(plane, types, catalogue, checkExpressions) },
         { provide: IntegrationsService, useValue: integrations },
-        { provide: IntegrationViews, useValue: new IntegrationViews({ integrations, catalogue, grantsOf: (organisationId) => connecting.grantsOf(organisationId) }) },
+        { provide: IntegrationViews, useValue: new IntegrationViews({ integrations, catalogue, heldOf: (organisationId, id) => heldSteps(databases, organisationId, id), grantsOf: (organisationId) => connecting.grantsOf(organisationId) }) },
         { provide: Connecting, useValue: connecting },
       ],
     };

@@ -7,6 +7,7 @@ import type { IntegrationsService } from './integrations.service.js';
 export interface IntegrationViewsParts {
   readonly integrations: Pick<IntegrationsService, 'read'>;
   readonly catalogue: Pick<ActionCatalogue, 'templates'>;
+  readonly heldOf: (organisationId: string, integrationId: string) => Promise<number>;
   readonly grantsOf: (organisationId: string) => Promise<readonly GrantView[]>;
 }
 
@@ -15,7 +16,13 @@ export class IntegrationViews {
   constructor(private readonly parts: IntegrationViewsParts) {}
 
   async read(organisationId: string, id: string): Promise<Record<string, unknown>> {
-    return this.of(await this.parts.integrations.read(organisationId, id));
+    return this.withHeld(await this.parts.integrations.read(organisationId, id));
+  }
+
+  /** Counted for one integration only: an organisation may have much work waiting. */
+  async withHeld(integration: Integration): Promise<Record<string, unknown>> {
+    const [view, held] = await Promise.all([this.of(integration), this.parts.heldOf(integration.organisationId, integration.id)]);
+    return { ...view, held };
   }
 
   async of(integration: Integration): Promise<Record<string, unknown>> {

@@ -79,9 +79,11 @@ export class IntegrationsController {
 
   @Get(':id')
   @Needs('integrations:read')
-  @ApiOperation({ summary: 'One integration; credentials are masked' })
+  @ApiOperation({ summary: 'One integration; credentials are masked', description: '`held`: how many steps wait for it, at most 100,000 are counted.' })
   async read(@Req() request: FastifyRequest, @Param('id') id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<unknown> {
-    return this.tagged(reply, await this.integrations.read(holderOf(request).organisationId, checkedId(id, 'integration')));
+    const integration = await this.integrations.read(holderOf(request).organisationId, checkedId(id, 'integration'));
+    reply.header('etag', entityTag(integration.version));
+    return this.views.withHeld(integration);
   }
 
   @Put(':id')
