@@ -12,7 +12,7 @@ jest.setTimeout((lastsSeconds + 60) * 1_000);
 const actions = { key: 'write_by_key', upsert: 'write_by_upsert', 'search-first': 'write_after_search', never: 'write_once' } as const satisfies Record<RepeatMethod, string>;
 const methods = Object.keys(actions) as readonly RepeatMethod[];
 /** In total: it holds however lively the answer drips. Long enough for a write to leave on a machine that others use. */
-const deadlineMs = 4_000;
+const deadlineMs = 6_000;
 const patientDeadlineMs = 20_000;
 const allowedGrowthMiB = 150;
 
