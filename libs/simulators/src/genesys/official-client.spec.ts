@@ -67,7 +67,7 @@ describe('purecloud-platform-client-v2 against the Genesys Cloud simulator', () 
     const code = new URL(sent.headers.get('location') ?? '').searchParams.get('code') ?? '';
     const refreshTokenOf = (data: object): string => String((data as { readonly refreshToken?: string }).refreshToken);
     const first = refreshTokenOf(await client.loginCodeAuthorizationGrant('client', 'secret', code, redirectUri));
-    await expect(new platformClient.TokensApi().getTokensMe()).resolves.toBeDefined();
+    await expect(new platformClient.TokensApi().getTokensMe()).resolves.toMatchObject({ organization: { id: '5a1c6d40-0000-4000-8000-000000000001' } });
     const again = await client.refreshCodeAuthorizationGrant('client', 'secret', first);
     expect(refreshTokenOf(again)).not.toBe(first);
     await expect(client.refreshCodeAuthorizationGrant('client', 'secret', first)).rejects.toMatchObject({ message: 'Request failed with status code 400' });

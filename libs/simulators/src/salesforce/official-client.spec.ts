@@ -95,7 +95,7 @@ describe('jsforce against the Salesforce simulator', () => {
     const code = back.searchParams.get('code') ?? '';
     const granted = await oauth2.requestToken(code);
     expect(granted).toMatchObject({ instance_url: salesforce.url, refresh_token: expect.any(String) as unknown });
-    await expect(new Connection({ version: '68.0', instanceUrl: granted.instance_url, accessToken: granted.access_token }).limits()).resolves.toBeDefined();
+    await expect(new Connection({ version: '68.0', instanceUrl: granted.instance_url, accessToken: granted.access_token }).limits()).resolves.toMatchObject({ DailyApiRequests: { Max: 100_000 } });
     const refreshToken = granted.refresh_token ?? '';
     expect(await oauth2.refreshToken(refreshToken)).not.toHaveProperty('refresh_token');
     await oauth2.revokeToken(refreshToken);
