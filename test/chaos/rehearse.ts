@@ -9,7 +9,7 @@ export interface Outcome {
   readonly status: number;
   readonly output: string;
   /** Null: it ended before it could be judged. */
-  readonly result: { readonly accepted: number; readonly killsCounted: number; readonly drained: boolean; readonly findings: readonly { readonly invariant: string; readonly checked: number; readonly breaches: number }[] } | null;
+  readonly result: { readonly accepted: number; readonly killsCounted: number; readonly drained: boolean; readonly pauses: number; readonly limits: readonly { readonly provider: string; readonly isTested: boolean }[]; readonly findings: readonly { readonly invariant: string; readonly checked: number; readonly breaches: number }[] } | null;
 }
 
 /** `trunkline chaos` as a user runs it. */

@@ -20,11 +20,12 @@ it('fits the build as it is: every text to be spoiled is there once', () => {
 });
 
 describeWithLocalKafka('the checker is checked', () => {
-  it.each(shown.map((fault) => [fault.name, fault] as const))('finds it when %s', async (_name, { spoilings, rehearsal, shows }) => {
+  it.each(shown.map((fault) => [fault.name, fault] as const))('finds it when %s', async (_name, { spoilings, rehearsal, shows, says = '' }) => {
     const build = new SpoiledBuild(spoilings);
     try {
       const outcome = await rehearse([...rehearsal.words, '--seed', '1'], { schedule: rehearsal.schedule, appsRoot: build.folder });
       if (!brokenIn(outcome).includes(shows)) throw new Error(`${shows} was not found broken, only [${brokenIn(outcome).join(', ')}]:\n${outcome.output.slice(-6_000)}`);
+      if (!outcome.output.includes(says)) throw new Error(`${shows} was found broken, and nothing says "${says}":\n${outcome.output.slice(-6_000)}`);
       expect(outcome.status).toBe(1);
     } finally {
       build.remove();

@@ -6,6 +6,7 @@ export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
 type Happening =
   | { readonly kind: 'kill'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: { readonly provider: string; readonly operation: string; readonly calls: number; readonly afterMs: number } }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'pause'; readonly atMs: number; readonly council: string; readonly provider: string; readonly forMs: number }
   | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: string; readonly fault: string; readonly forMs: number; readonly path?: string };
 
 /** A short run in which a certain fault cannot stay hidden; one without it passes. */
@@ -18,12 +19,15 @@ export interface SeededFault {
   readonly name: string;
   readonly spoilings: readonly Spoiling[];
   readonly shows: Invariant;
+  /** Where other checks of the same invariant would find it too: what must be said. */
+  readonly says?: string;
   readonly rehearsal: Rehearsal;
   /** Among the few that every `npm test` shows to be found. */
   readonly isQuick?: true;
 }
 
-const short = ['--driver', 'postgres', '--events', '120', '--rate', '30', '--in-flight', '1', '--start-within', '3000', '--drain-minutes', '1'] as const;
+const patient = ['--in-flight', '1', '--start-within', '3000', '--drain-minutes', '1'] as const;
+const short = ['--driver', 'postgres', '--events', '120', '--rate', '30', ...patient] as const;
 
 const calm: Rehearsal = { words: short, schedule: [] };
 const throttled: Rehearsal = { words: [...short, '--rehearsal-limit', '60'], schedule: [] };
@@ -47,6 +51,12 @@ function killedWhileWaiting(path: string, operation: string, afterMs: number): R
     ],
   };
 }
+
+/** The same for what may never be repeated. */
+const killedInDoubt: Rehearsal = killedWhileWaiting('/\\/once$/', 'writeOnce', 3_200);
+
+/** Held for longer than a ledger may go by an old look at its gates, under a load that goes on. */
+const paused: Rehearsal = { words: ['--driver', 'postgres', '--events', '480', '--rate', '20', ...patient], schedule: [{ kind: 'pause', atMs: 1_000, council: 'beta', provider: 'rehearsal', forMs: 18_000 }] };
 
 /** Each write is done and its answer cut. */
 const cutAnswers: Rehearsal = { words: short, schedule: [{ kind: 'provider-fault', atMs: 0, provider: 'rehearsal', fault: 'reset-after-write', forMs: 6_000 }] };
@@ -77,6 +87,13 @@ export const seededFaults: readonly SeededFault[] = [
     spoilings: [{ file: execution, find: 'if (claim?.kind === \'found\') {', put: 'if (false) {' }],
     shows: 'I2',
     rehearsal: killedWorkers,
+  },
+  {
+    name: 'a sweep takes what was begun for never begun',
+    spoilings: [{ file: 'libs/ledger/dist/flush/sweep-intents.js', find: 'function foundIn({ state, expires_at_ms: expiresAtMs }) {', put: 'function foundIn({ state, expires_at_ms: expiresAtMs }) {\n    return { intent: \'void\' };' }],
+    shows: 'I2',
+    says: 'had been begun and never answered',
+    rehearsal: killedInDoubt,
   },
   {
     name: 'each attempt has an effect key of its own',
@@ -116,6 +133,20 @@ export const seededFaults: readonly SeededFault[] = [
     shows: 'I3',
     rehearsal: calm,
     isQuick: true,
+  },
+  {
+    name: 'nobody waits for the turn of a subject',
+    spoilings: [{ file: 'libs/ledger/dist/flush/admission.js', find: 'if (decision.isOrdered(planned) && !turns.isTurnOf(decision, planned.integrationId)) {', put: 'if (false) {' }],
+    shows: 'I3',
+    says: 'which comes before it on their subject',
+    rehearsal: calm,
+  },
+  {
+    name: 'steps are sent although their gate is closed',
+    spoilings: [{ file: 'libs/ledger/dist/flush/admission.js', find: 'const mustWait = gate.facts !== null && (', put: 'const mustWait = false && (' }],
+    shows: 'I7',
+    says: 'after that had been paused',
+    rehearsal: paused,
   },
   {
     name: 'offsets are committed before the work is done',

@@ -12,6 +12,9 @@ describeWithLocalKafka('two thousand events under chaos', () => {
     process.stderr.write(`${output.split('\n').filter((line) => /^(Seed \d+,|[✓✗])/.test(line)).join('\n')}\n`);
     expect(result.accepted).toBe(2_000);
     expect(result.killsCounted).toBeGreaterThanOrEqual(12);
+    expect(result.pauses).toBeGreaterThan(0);
+    // A limit that was never nearly reached has not been put to the test.
+    expect(result.limits.filter(({ isTested }) => isTested)).not.toEqual([]);
     expect(result.findings.map(({ invariant, checked }) => [invariant, checked > 0])).toEqual(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7'].map((invariant) => [invariant, true]));
   });
 });

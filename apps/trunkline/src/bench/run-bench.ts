@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { exitCodes } from '../client/failure.js';
 import { say, write } from '../client/output.js';
-import { projectFolder, stateFolder } from '../client/target.js';
+import { stateFolder } from '../client/target.js';
 import { Closing } from '../dev/closing.js';
 import { calibrate } from './calibration.js';
 import { isSound, type BenchResult, type Outcome } from './result.js';
@@ -14,7 +14,7 @@ import { measureNeighbour } from './scenarios/neighbour.js';
 import { measureRecovery } from './scenarios/recovery.js';
 import { measureThrottled } from './scenarios/throttled.js';
 import { openSession, type BenchContext, type BenchSession } from './session.js';
-import { brokerSays, brokerVersions, databaseSays, hardware } from './surroundings.js';
+import { brokerSays, brokerVersions, databaseSays, hardware, ownVersions } from './surroundings.js';
 import { tableOf } from './table.js';
 import { judgeTargets } from './targets.js';
 
@@ -51,7 +51,7 @@ export async function takeResult(options: BenchOptions): Promise<BenchResult> {
   try {
     const machine = hardware();
     const calibration = calibrate(folder);
-    const said: { versions: Record<string, string>; durability: Record<string, string> } = { versions: { trunkline: commit(), node: process.version, v8: process.versions.v8 }, durability: {} };
+    const said: { versions: Record<string, string>; durability: Record<string, string> } = { versions: ownVersions(), durability: {} };
     const outcome = await measures[options.scenario]({
       options, folder, closing,
       describe: async (databases, brokers) => {
@@ -81,15 +81,4 @@ function stopOnSignal(closing: Closing): () => void {
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-}
-
-/** The commit of the checkout, or that there is none. */
-function commit(): string {
-  try {
-    const git = join(projectFolder(), '.git');
-    const head = readFileSync(join(git, 'HEAD'), 'utf8').trim();
-    return head.startsWith('ref: ') ? readFileSync(join(git, head.slice(5)), 'utf8').trim() : head;
-  } catch {
-    return 'not a checkout';
-  }
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Databases } from '@trunkline/storage';
+import { projectFolder } from '../client/target.js';
 import type { BenchResult } from './result.js';
 
 /** What decides how durable a commit is; printed, because a figure without it says nothing. */
@@ -9,6 +10,10 @@ const durabilitySettings = ['fsync', 'synchronous_commit', 'full_page_writes', '
 
 export function hardware(): BenchResult['hardware'] {
   return { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryMiB: Math.round(totalmem() / 2 ** 20), system: `${process.platform} ${release()}`, loadAverageBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100 };
+}
+
+export function ownVersions(): Record<string, string> {
+  return { trunkline: commit(), node: process.version, v8: process.versions.v8 };
 }
 
 /** Every app appends to Kafka with these words; when the broker's disk has them is the broker's own affair. */
@@ -38,4 +43,15 @@ export async function databaseSays(databases: Pick<Databases, 'system'>): Promis
   const found = new Map(rows.map(({ name, setting, unit }) => [name, unit === null ? setting : `${setting} × ${unit}`]));
   const durability = Object.fromEntries(durabilitySettings.map((name) => [name, found.get(name) ?? 'unknown']));
   return { version: found.get('server_version') ?? 'unknown', durability: { ...durability, row_level_security: tables[0]?.forced === true ? 'forced' : 'not forced' } };
+}
+
+/** The commit of the checkout, or that there is none. */
+function commit(): string {
+  try {
+    const git = join(projectFolder(), '.git');
+    const head = readFileSync(join(git, 'HEAD'), 'utf8').trim();
+    return head.startsWith('ref: ') ? readFileSync(join(git, head.slice(5)), 'utf8').trim() : head;
+  } catch {
+    return 'not a checkout';
+  }
 }

@@ -8,6 +8,7 @@ export interface RehearsedStep {
   readonly repeat: RepeatMethod;
   /** Simulator and type of record of its effect; in one organisation no two steps share both. */
   readonly recordType: string;
+  readonly ordering: 'none' | 'subject';
 }
 
 /** One organisation of a rehearsal. */

@@ -19,6 +19,7 @@ export function historyOf(breach: Breach, evidence: Evidence, interventions: rea
     ...evidence.receipts.filter((receipt) => receipt.runId === runId).map(({ atMs }) => ({ atMs, says: '202 received' })),
     ...(run === undefined ? [] : [{ atMs: run.plannedAtMs, says: 'run committed' }]),
     ...(runId === null ? [] : (evidence.commands.get(runId) ?? []).map(({ appendedAtMs, kind, stepId, dispatch }) => ({ atMs: appendedAtMs, says: `command ${kind} ${stepId} #${dispatch} in the log` }))),
+    ...(runId === null ? [] : (evidence.intents.get(runId) ?? []).map(({ committedAtMs, state, stepId, dispatch, worker }) => ({ atMs: committedAtMs, says: `intent ${state} for ${stepId} #${dispatch}, ${worker}` }))),
     ...(runId === null ? [] : (evidence.attempts.get(runId) ?? []).map((attempt) => ({ atMs: attempt.committedAtMs, says: `${attempt.stepId} #${attempt.dispatch}: ${attempt.outcome}${attempt.code === null ? '' : ` (${attempt.code})`} committed${attempt.startedAtMs === null ? '' : `; its call began ${iso(attempt.startedAtMs)}`}, ${attempt.worker}` }))),
     ...evidence.effects.filter((effect) => effect.eventId === eventId).map((effect) => ({ atMs: effect.atMs, says: `${effect.provider} ${effect.kind} ${effect.recordType} ${effect.recordId} under ${effect.reference}` })),
   ];

@@ -2,6 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { ChaosPlatform } from './platform.js';
 import type { Happening, InHand, ProviderFault } from './schedule.js';
 import type { ChaosProvider } from './council.js';
+import { holdFor } from './pause.js';
+import type { PauseEvidence } from './checker/evidence.js';
 
 /** What was done, when, and with how much in flight. */
 export interface Intervention {
@@ -39,6 +41,7 @@ const hurryEvery = 80;
 export class Interventions {
   readonly done: Intervention[] = [];
   readonly skipped: Happening[] = [];
+  readonly pauses: PauseEvidence[] = [];
   /** What did not come back as it should. */
   readonly troubles: string[] = [];
   private readonly busy = new Map<string, Promise<void>>();
@@ -105,16 +108,19 @@ export class Interventions {
     const inFlight = this.wishes.inFlight();
     const intervention: Intervention = { what: `${happening.kind === 'provider-fault' ? happening.fault : happening.kind} ${target}`, kind: happening.kind, target, atMs: Date.now(), endedAtMs: null, inFlight, counts: happening.kind === 'kill' && inFlight >= this.wishes.inFlightWished };
     this.done.push(intervention);
-    await perform(this.wishes.platform, happening, this.wishes.signal).catch((error: unknown) => void this.troubles.push(`${intervention.what}: ${error instanceof Error ? error.message : String(error)}`));
+    const { platform, signal } = this.wishes;
+    const work = happening.kind === 'pause' ? holdFor(platform, happening, signal, (pause) => this.pauses.push(pause)) : perform(platform, happening, signal);
+    await work.catch((error: unknown) => void this.troubles.push(`${intervention.what}: ${error instanceof Error ? error.message : String(error)}`));
     intervention.endedAtMs = Date.now();
   }
 }
 
 function targetOf(happening: Happening): string {
-  return happening.kind === 'provider-fault' ? `${happening.provider} provider` : happening.target;
+  if (happening.kind === 'provider-fault') return `${happening.provider} provider`;
+  return happening.kind === 'pause' ? `${happening.provider} of ${happening.council}` : happening.target;
 }
 
-async function perform(platform: ChaosPlatform, happening: Happening, signal: AbortSignal): Promise<void> {
+async function perform(platform: ChaosPlatform, happening: Exclude<Happening, { kind: 'pause' }>, signal: AbortSignal): Promise<void> {
   const pause = (ms: number): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined);
   const { landscape } = platform;
   if (happening.kind === 'provider-fault') return withFault(platform, happening, () => pause(happening.forMs));

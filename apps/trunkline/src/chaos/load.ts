@@ -20,6 +20,8 @@ export interface LoadWishes {
   readonly signal: AbortSignal;
 }
 
+/** So many neighbouring rows are about one place: the order of a subject is put to the test, and not only where the data happens to repeat an address. */
+const eventsPerSubject = 3;
 /** More events per second than this travel several to a request. */
 const requestsPerSecond = 25;
 const answerWithinMs = 5_000;
@@ -76,7 +78,7 @@ export class Load {
     const council = councils[request % councils.length];
     if (council === undefined) return;
     const first = Math.floor(request / councils.length) * batch;
-    const body = JSON.stringify(Array.from({ length: count }, (_, offset) => eventFor(council.name, nthEvent(rows, first + offset))));
+    const body = JSON.stringify(Array.from({ length: count }, (_, offset) => eventFor(council.name, rows, first + offset)));
     this.sent += count;
     for (let tries = 0; !signal.aborted; tries += 1) {
       if (tries > 0) {
@@ -113,7 +115,9 @@ interface Answer {
   readonly refused?: readonly { readonly problem: unknown }[];
 }
 
-function eventFor(name: CouncilName, event: ContactEvent): ContactEvent {
+function eventFor(name: CouncilName, rows: readonly ContactEvent[], index: number): ContactEvent {
+  const event = nthEvent(rows, index);
+  const { subject } = nthEvent(rows, index - (index % eventsPerSubject));
   const id = eventIdOf(name, event.id);
-  return { ...event, id, source: `/rehearsal/${name}`, data: { ...event.data, conversation_id: id, contact: { id: `resident-${id}`, name: `Resident of request ${id}` } } };
+  return { ...event, id, source: `/rehearsal/${name}`, ...(subject !== undefined && { subject }), data: { ...event.data, conversation_id: id, contact: { id: `resident-${id}`, name: `Resident of request ${id}` } } };
 }

@@ -1,5 +1,5 @@
 /** What may happen in a rehearsal; `--only` names some of it. */
-export const happeningKinds = ['kill', 'freeze', 'restart', 'provider-faults'] as const;
+export const happeningKinds = ['kill', 'freeze', 'restart', 'provider-faults', 'pause'] as const;
 export const targetGroups = ['gateway', 'ledger', 'workers', 'broker', 'database', 'simulators'] as const;
 export type HappeningKind = (typeof happeningKinds)[number];
 export type TargetGroup = (typeof targetGroups)[number];

@@ -1,11 +1,16 @@
-import { cpus, totalmem } from 'node:os';
+import type { BenchResult } from '../bench/result.js';
+import type { FullestWindow } from './checker/limits.js';
 import type { Finding } from './checker/verdict.js';
 import type { Interventions } from './interventions.js';
 import type { ChaosOptions } from './options.js';
 import type { Happening } from './schedule.js';
 
+/** What it ran on, in the words of `trunkline bench`. */
+export type Surroundings = Pick<BenchResult, 'versions' | 'hardware' | 'durability'>;
+
 /** What one rehearsal came to; written by `--json`. */
-export interface ChaosResult {
+export interface ChaosResult extends Surroundings {
+  readonly format: 'trunkline-chaos/1';
   readonly at: string;
   readonly seed: number;
   readonly driver: string;
@@ -20,14 +25,16 @@ export interface ChaosResult {
   readonly freezes: number;
   readonly restarts: number;
   readonly providerFaults: number;
+  readonly pauses: number;
   readonly skipped: number;
   readonly seconds: { readonly load: number; readonly drain: number; readonly check: number; readonly all: number };
   readonly findings: readonly { readonly invariant: string; readonly checked: number; readonly breaches: number; readonly note: string; readonly examples: readonly string[] }[];
+  /** How far each limit was used; one that was never nearly reached has not been put to the test. */
+  readonly limits: readonly { readonly provider: string; readonly calls: number; readonly windowMs: number; readonly most: number; readonly isTested: boolean }[];
   readonly drained: boolean;
   readonly refusals: readonly string[];
   readonly troubles: readonly string[];
   readonly schedule: readonly Happening[];
-  readonly machine: { readonly cpus: number; readonly model: string; readonly memoryGb: number; readonly node: string };
 }
 
 export interface Outcome {
@@ -41,14 +48,18 @@ export interface Outcome {
   readonly isDrained: boolean;
   readonly seconds: ChaosResult['seconds'];
   readonly findings: readonly Finding[];
+  readonly windows: readonly FullestWindow[];
+  readonly surroundings: Surroundings;
   readonly troubles: readonly string[];
 }
 
-export function resultOf({ options, schedule, interventions, findings, seconds, ...counted }: Outcome): ChaosResult {
+export function resultOf({ options, schedule, interventions, findings, windows, surroundings, seconds, ...counted }: Outcome): ChaosResult {
   const done = interventions.done;
   const kills = done.filter(({ kind }) => kind === 'kill');
   return {
+    format: 'trunkline-chaos/1',
     at: new Date().toISOString(),
+    ...surroundings,
     seed: options.seed,
     driver: options.driver,
     events: options.events,
@@ -62,14 +73,15 @@ export function resultOf({ options, schedule, interventions, findings, seconds, 
     freezes: done.filter(({ kind }) => kind === 'freeze').length,
     restarts: done.filter(({ kind }) => kind === 'restart').length,
     providerFaults: done.filter(({ kind }) => kind === 'provider-fault').length,
+    pauses: done.filter(({ kind }) => kind === 'pause').length,
     skipped: interventions.skipped.length,
     seconds,
     findings: findings.map(({ invariant, checked, note, breaches }) => ({ invariant, checked, note, breaches: breaches.length, examples: breaches.slice(0, 5).map(({ says }) => says) })),
+    limits: windows.map(({ provider, limit: calls, windowMs, most, isTested }) => ({ provider, calls, windowMs, most, isTested })),
     drained: counted.isDrained,
     refusals: counted.refusals.slice(0, 20),
     troubles: counted.troubles,
     schedule,
-    machine: { cpus: cpus().length, model: cpus()[0]?.model ?? '', memoryGb: Math.round(totalmem() / 1e9), node: process.version },
   };
 }
 

@@ -2,12 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openEventLog } from '@trunkline/service';
-import { openDatabases } from '@trunkline/storage';
+import { openDatabases, type Databases } from '@trunkline/storage';
+import { brokerSays, brokerVersions, databaseSays, hardware, ownVersions } from '../bench/surroundings.js';
 import { exitCodes } from '../client/failure.js';
 import { say, write } from '../client/output.js';
 import { readServiceRequests, toEvent, type ContactEvent } from '../feed/service-request.js';
 import { Landscape } from '../processes/landscape.js';
 import { check } from './checker/check.js';
+import { fullestWindows } from './checker/limits.js';
 import type { Evidence, OffsetSample } from './checker/evidence.js';
 import { invariants, type Finding } from './checker/verdict.js';
 import { gather } from './evidence/gather.js';
@@ -18,7 +20,7 @@ import { LedgerClient } from './ledger-client.js';
 import { Load } from './load.js';
 import type { ChaosOptions } from './options.js';
 import { ChaosPlatform, ownRoot } from './platform.js';
-import { isGood, resultOf, type ChaosResult } from './result.js';
+import { isGood, resultOf, type ChaosResult, type Surroundings } from './result.js';
 import { drawSchedule, inWords, type Happening } from './schedule.js';
 import { Watch, whyStuck } from './watch.js';
 
@@ -78,6 +80,7 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     for (; isSampling; await wait(500)) await sampleOffsets(log, (sample) => samples.push(sample));
   })();
   try {
+    const surroundings = await surroundingsOf(landscape, databases);
     const load = new Load({ gatewayUrl: platform.gatewayUrl, councils: platform.councils, rows: await allRows(), events: options.events, rate: options.rate, signal });
     let isLoadOver = false;
     const inFlight = (): number => load.accepted.length - (watch.standing.planned - watch.standing.running);
@@ -102,11 +105,11 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     isSampling = false;
     await sampling;
     const checkFromMs = performance.now();
-    const evidence = await gather(platform, log, load.accepted, samples, (line) => progress.note(line));
+    const evidence = await gather(platform, log, { accepted: load.accepted, samples, pauses: interventions.pauses }, (line) => progress.note(line));
     const findings = check(evidence);
     progress.end();
     const seconds = { load: loadS, drain: drainS, check: since(checkFromMs), all: since(startedMs) };
-    const result = resultOf({ options, schedule, interventions, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, troubles });
+    const result = resultOf({ options, schedule, interventions, windows: fullestWindows(evidence.calls), surroundings, accepted: load.accepted.length, repeats: load.repeats, refusals: load.refusals, ended: watch.standing.planned - watch.standing.running, isDrained, seconds, findings, troubles });
     tell(result, findings, evidence, interventions);
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
     return result;
@@ -118,6 +121,13 @@ async function rehearse(platform: ChaosPlatform, options: ChaosOptions, schedule
     await log.close().catch(() => undefined);
     await databases.close().catch(() => undefined);
   }
+}
+
+/** Asked before the first blow. */
+async function surroundingsOf({ folder, brokers }: Landscape, databases: Databases): Promise<Surroundings> {
+  const addresses = brokers === '' ? null : brokers.split(',');
+  const { version, durability } = await databaseSays(databases);
+  return { versions: { ...ownVersions(), postgresql: version, ...brokerVersions(folder, addresses) }, hardware: hardware(), durability: { ...durability, ...brokerSays(folder, addresses) } };
 }
 
 /** True once every accepted event has a run and none is under way. */
@@ -143,7 +153,7 @@ async function bringToRest(landscape: Landscape): Promise<void> {
 }
 
 function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evidence, interventions: Interventions): void {
-  write(`Seed ${result.seed}, ${result.driver}: ${result.accepted} of ${result.events} events accepted (${result.repeats} sent again), ${result.killsCounted} kills that count of ${result.kills}, ${result.freezes} freezes, ${result.restarts} restarts, ${result.providerFaults} provider faults; load ${result.seconds.load} s, drain ${result.seconds.drain} s, check ${result.seconds.check} s`);
+  write(`Seed ${result.seed}, ${result.driver}: ${result.accepted} of ${result.events} events accepted (${result.repeats} sent again), ${result.killsCounted} kills that count of ${result.kills}, ${result.freezes} freezes, ${result.restarts} restarts, ${result.providerFaults} provider faults, ${result.pauses} pauses; load ${result.seconds.load} s, drain ${result.seconds.drain} s, check ${result.seconds.check} s`);
   for (const { invariant, checked, note, breaches } of findings) write(`${breaches.length === 0 ? '✓' : '✗'} ${invariant} ${invariants[invariant]}: ${checked} checked, ${breaches.length} broken (${note})`);
   if (result.skipped > 0) write(`${result.skipped} kills were left out: too little was in flight`);
   for (const line of result.refusals) write(`refused for good: ${line}`);

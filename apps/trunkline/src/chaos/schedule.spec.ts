@@ -1,3 +1,4 @@
+import { pauseKnownWithinMs } from './checker/limits.js';
 import { happeningKinds, targetGroups } from './options.js';
 import { drawSchedule } from './schedule.js';
 
@@ -55,4 +56,15 @@ it('keeps a provider within the bounds it states', () => {
   const frozen = drawSchedule({ ...wishes, kills: 300, durationMs: 600_000 }).filter((happening) => happening.kind === 'freeze' && happening.target.endsWith('simulator'));
   expect(frozen.length).toBeGreaterThan(0);
   expect(frozen.every((happening) => happening.kind === 'freeze' && happening.forMs < 2_000)).toBe(true);
+});
+
+it('pauses the limited integrations by turns, longer than a pause takes to be known, and while there is a load to meet them again', () => {
+  const pauses = drawSchedule(wishes).flatMap((happening) => (happening.kind === 'pause' ? [happening] : []));
+  expect(pauses.map(({ council, provider }) => `${provider} of ${council}`)).toEqual(['techone of alpha', 'rehearsal of beta', 'techone of alpha']);
+  expect(pauses.every(({ atMs, forMs }) => atMs < 0.7 * wishes.durationMs && forMs > pauseKnownWithinMs + 2_000)).toBe(true);
+});
+
+it('draws the rest the same, with pauses or without', () => {
+  const isOther = ({ kind }: { readonly kind: string }): boolean => kind !== 'pause';
+  expect(drawSchedule({ ...wishes, kinds: happeningKinds.filter((kind) => kind !== 'pause') })).toEqual(drawSchedule(wishes).filter(isOther));
 });

@@ -1,4 +1,4 @@
-import type { ChaosProvider } from './council.js';
+import type { ChaosProvider, CouncilName } from './council.js';
 import { simulatedProviders } from './council.js';
 import type { ChaosOptions, TargetGroup } from './options.js';
 import { SeededRandom } from './random.js';
@@ -9,6 +9,7 @@ export type ProviderFault = 'throttled' | 'reset-after-write' | 'reset-before-wr
 export type Happening =
   | { readonly kind: 'kill' | 'restart'; readonly atMs: number; readonly target: string; readonly downMs: number; readonly when?: InHand }
   | { readonly kind: 'freeze'; readonly atMs: number; readonly target: string; readonly forMs: number }
+  | { readonly kind: 'pause'; readonly atMs: number; readonly council: CouncilName; readonly provider: ChaosProvider; readonly forMs: number }
   | { readonly kind: 'provider-fault'; readonly atMs: number; readonly provider: ChaosProvider; readonly fault: ProviderFault; readonly forMs: number; readonly path?: string };
 
 /** In a directed schedule: not before the provider has so many calls of this operation in hand, and so long after that. */
@@ -31,6 +32,12 @@ const targetsOf: Readonly<Record<TargetGroup, readonly string[]>> = {
 const faults: readonly ProviderFault[] = ['throttled', 'reset-after-write', 'reset-before-write', 'server-errors', 'slow', 'search-lag', 'tokens-expire', 'revoked'];
 /** A session of the event log ends after 10 s: a longer freeze makes a process come back to partitions that are no longer its own. */
 const pastSessionMs = [11_000, 16_000] as const;
+/** By turns the two integrations with limits: what a pause has held back meets them afterwards. */
+const pausable = [{ council: 'alpha', provider: 'techone' }, { council: 'beta', provider: 'rehearsal' }] as const;
+/** Longer than a pause may take to be known everywhere (the checker's `pauseKnownWithinMs`). */
+const pauseMs = [15_000, 19_000] as const;
+/** As a part of the time: what is held back must meet its limit while there is still a load. */
+const pausedWithin = 0.7;
 
 type Wishes = Pick<ChaosOptions, 'seed' | 'durationMs' | 'kills' | 'kinds' | 'targets' | 'driver'>;
 
@@ -50,7 +57,15 @@ export function drawSchedule({ seed, durationMs, kills, kinds, targets, driver }
     const fault = inRounds(faults, random);
     spread(Math.ceil(kills / 2), (atMs) => faultOf(atMs, fault(), random));
   }
+  if (kinds.includes('pause')) drawn.push(...pausesOf(Math.ceil(kills / 8), durationMs * pausedWithin, random));
   return drawn.toSorted((one, other) => one.atMs - other.atMs);
+}
+
+function pausesOf(count: number, withinMs: number, random: SeededRandom): readonly Happening[] {
+  return Array.from({ length: count }, (_, index): Happening => {
+    const { council, provider } = pausable[index % pausable.length] ?? pausable[0];
+    return { kind: 'pause', atMs: Math.round(((index + 0.15 + 0.7 * random.next()) * withinMs) / count), council, provider, forMs: random.between(...pauseMs) };
+  });
 }
 
 /** Every item once before any comes again. */
@@ -84,5 +99,6 @@ function providersOf(fault: ProviderFault): readonly ChaosProvider[] {
 export function inWords(happening: Happening): string {
   const at = `${(happening.atMs / 1000).toFixed(1).padStart(7)} s`;
   if (happening.kind === 'provider-fault') return `${at}  ${happening.provider}: ${happening.fault} for ${happening.forMs} ms`;
+  if (happening.kind === 'pause') return `${at}  pause ${happening.provider} of ${happening.council} for ${happening.forMs} ms`;
   return `${at}  ${happening.kind} ${happening.target} ${happening.kind === 'freeze' ? `for ${happening.forMs} ms` : `(back after ${happening.downMs} ms)`}`;
 }

@@ -1,12 +1,11 @@
 import type { EffectEvidence, Evidence, OrganisationEvidence, RunEvidence } from './evidence.js';
+import { checkNever } from './never.js';
 import type { Breach, Finding } from './verdict.js';
 
 type Step = OrganisationEvidence['steps'][number];
-/** Findings of a look-up that were had after a doubt, and doubts themselves. */
-const doubtful = new Set(['unknown']);
 
 /** I2: by content and by reference, so that neither a new key nor a reused one hides a second effect. */
-export function checkEffects({ organisations, runs, effects, attempts, commands }: Pick<Evidence, 'organisations' | 'runs' | 'effects' | 'attempts' | 'commands'>): Finding {
+export function checkEffects({ organisations, runs, effects, ...sent }: Pick<Evidence, 'organisations' | 'runs' | 'effects' | 'attempts' | 'commands' | 'intents'>): Finding {
   const created = effects.filter(({ kind }) => kind === 'created');
   const byContent = Map.groupBy(created, (effect) => `${effect.provider} ${effect.recordType} ${effect.eventId}`);
   const byReference = Map.groupBy(created, (effect) => `${effect.provider} ${effect.recordType} ${effect.reference}`);
@@ -21,7 +20,7 @@ export function checkEffects({ organisations, runs, effects, attempts, commands 
       checked += 1;
       const made = byContent.get(`${step.provider} ${step.recordType} ${run.eventId}`) ?? [];
       breaches.push(...breachesOfStep(run, step, made));
-      if (step.repeat === 'never') breaches.push(...resent(run, step, attempts, commands));
+      if (step.repeat === 'never') breaches.push(...checkNever(run, step, sent));
       const now = run.steps.find(({ id }) => id === step.id);
       if (now?.state === 'parked' && now.reason === 'unknown') parkedUnknown += 1;
     }
@@ -44,12 +43,4 @@ function breachesOfStep(run: RunEvidence, step: Step, made: readonly EffectEvide
   if (ids.size === 0 && now?.state === 'done') return [{ ...at, says: `step ${step.id} of event ${run.eventId} says done and ${step.provider} has nothing of it` }];
   if (ids.size === 1 && now !== undefined && (now.state === 'waiting' || now.state === 'skipped')) return [{ ...at, says: `step ${step.id} of event ${run.eventId} is ${now.state} and ${step.provider} has its effect` }];
   return [];
-}
-
-/** Once a dispatch came back in doubt there may be no other one. One that never came back may have been swept before it began, which the ledger's intents tell and this evidence does not. */
-function resent(run: RunEvidence, step: Step, attempts: Evidence['attempts'], commands: Evidence['commands']): readonly Breach[] {
-  const ofStep = (attempts.get(run.runId) ?? []).filter(({ stepId }) => stepId === step.id);
-  const dispatches = [...new Set((commands.get(run.runId) ?? []).filter((command) => command.stepId === step.id && command.kind === 'execute').map(({ dispatch }) => dispatch))].toSorted((one, other) => one - other);
-  const doubt = ofStep.find(({ outcome, dispatch }) => doubtful.has(outcome) && dispatches.some((later) => later > dispatch));
-  return doubt === undefined ? [] : [{ invariant: 'I2', says: `step ${step.id} (never) of event ${run.eventId} was sent again after dispatch ${doubt.dispatch} came back as ${doubt.outcome}`, runId: run.runId, eventId: run.eventId }];
 }

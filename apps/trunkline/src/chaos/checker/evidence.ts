@@ -9,11 +9,14 @@ export interface Evidence {
   readonly attempts: ReadonlyMap<string, readonly AttemptEvidence[]>;
   /** By run id. */
   readonly commands: ReadonlyMap<string, readonly CommandEvidence[]>;
+  /** By run id. */
+  readonly intents: ReadonlyMap<string, readonly IntentEvidence[]>;
   readonly effects: readonly EffectEvidence[];
   readonly records: readonly RecordEvidence[];
   readonly samples: readonly OffsetSample[];
   readonly letters: readonly LetterEvidence[];
   readonly calls: readonly CallWindowEvidence[];
+  readonly pauses: readonly PauseEvidence[];
   readonly foreign: readonly ForeignEvidence[];
 }
 
@@ -21,7 +24,7 @@ export interface OrganisationEvidence {
   readonly organisationId: string;
   readonly name: string;
   /** In the order of the chain. */
-  readonly steps: readonly { readonly id: string; readonly provider: string; readonly recordType: string; readonly repeat: RepeatMethod }[];
+  readonly steps: readonly { readonly id: string; readonly provider: string; readonly recordType: string; readonly repeat: RepeatMethod; readonly ordering: 'none' | 'subject' }[];
 }
 
 export interface ReceiptEvidence {
@@ -35,6 +38,8 @@ export interface RunEvidence {
   readonly organisationId: string;
   readonly runId: string;
   readonly eventId: string;
+  /** Runs of one subject keep their order where a step asks for it; null: the event had none. */
+  readonly subject: string | null;
   readonly state: string;
   readonly steps: readonly { readonly id: string; readonly state: string; readonly dispatch: number; readonly reason: string | null }[];
   /** When the transaction that planned it was committed. */
@@ -57,7 +62,19 @@ export interface CommandEvidence {
   readonly kind: 'execute' | 'settle';
   readonly stepId: string;
   readonly dispatch: number;
+  readonly integrationId: string;
   readonly appendedAtMs: number;
+  /** When the step's first command passed its gate, by the ledger that let it through. */
+  readonly firstAdmittedAtMs: number;
+}
+
+/** Who was first at a dispatch: a worker about to call (`open`), or whoever made sure that nobody will (`void`). */
+export interface IntentEvidence {
+  readonly stepId: string;
+  readonly dispatch: number;
+  readonly state: 'open' | 'void';
+  readonly worker: string | null;
+  readonly committedAtMs: number;
 }
 
 export interface EffectEvidence {
@@ -109,11 +126,27 @@ export interface CallWindowEvidence {
   readonly atMs: readonly number[];
 }
 
-/** What one tenant was shown that is another's; `shown` counts its own, so that an empty answer proves nothing. */
+/** An integration that somebody held by hand. */
+export interface PauseEvidence {
+  readonly integrationId: string;
+  readonly name: string;
+  /** When the gateway had confirmed it. */
+  readonly fromMs: number;
+  /** When it was first asked to let go. */
+  readonly untilMs: number;
+}
+
+/** One question as one organisation, and what there was to be shown when it was asked. */
 export interface ForeignEvidence {
   readonly asked: string;
+  /** Null where it was no table that was asked. */
+  readonly table: string | null;
   readonly organisationId: string;
+  /** Rows shown. */
   readonly own: number;
   readonly foreign: number;
+  /** Rows that were there, as the database's owner sees them. */
+  readonly ownThere: number;
+  readonly foreignThere: number;
   readonly example: string | null;
 }

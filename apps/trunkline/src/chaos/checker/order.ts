@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.js';
+import { checkTurns } from './turns.js';
 import type { Breach, Finding } from './verdict.js';
 
 /** The log counts whole milliseconds. */
@@ -6,7 +7,8 @@ const roundingMs = 1;
 const good = new Set(['ok', 'found']);
 
 /** I3: commands are dated by the log, results by the commit of the transaction that recorded them. */
-export function checkOrder({ organisations, runs, attempts, commands }: Pick<Evidence, 'organisations' | 'runs' | 'attempts' | 'commands'>): Finding {
+export function checkOrder(seen: Pick<Evidence, 'organisations' | 'runs' | 'attempts' | 'commands' | 'effects' | 'records'>): Finding {
+  const { organisations, runs, attempts, commands } = seen;
   const stepsOf = new Map(organisations.map(({ organisationId, steps }) => [organisationId, steps.map(({ id }) => id)]));
   const breaches: Breach[] = [];
   let checked = 0;
@@ -27,5 +29,6 @@ export function checkOrder({ organisations, runs, attempts, commands }: Pick<Evi
   }
   // A run or step whose transaction was never committed, and whose command was sent all the same.
   for (const [runId, sent] of commands) if (!runs.has(runId)) breaches.push({ invariant: 'I3', says: `${sent.length} commands were sent for run ${runId}, which was never committed`, runId, eventId: null });
-  return { invariant: 'I3', checked, note: 'commands', breaches };
+  const turns = checkTurns(seen);
+  return { invariant: 'I3', checked, note: `commands; ${turns.checked} runs behind another of their subject`, breaches: [...breaches, ...turns.breaches] };
 }

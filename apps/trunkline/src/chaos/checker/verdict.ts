@@ -1,11 +1,11 @@
 export const invariants = {
   I1: 'every 2xx receipt has a run',
   I2: 'one effect per event and step; `never` is not resent after a doubt',
-  I3: 'a step is sent only after the result before it was committed',
+  I3: 'a step is sent only after the result before it was committed, an ordered one in its turn',
   I4: 'no group commits an offset past a record that is not taken care of',
   I5: 'every run is in exactly one state, and none is stuck',
   I6: 'nothing of one organisation is shown to another',
-  I7: 'no more calls in a provider\'s window than its limit',
+  I7: 'no more calls in a provider\'s window than its limit, and nothing new for what is paused',
 } as const;
 export type Invariant = keyof typeof invariants;
 

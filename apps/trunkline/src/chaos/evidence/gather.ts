@@ -1,5 +1,5 @@
 import type { EventLog } from '@trunkline/event-log';
-import type { Evidence, OffsetSample } from '../checker/evidence.js';
+import type { Evidence, OffsetSample, PauseEvidence } from '../checker/evidence.js';
 import { simulatedProviders } from '../council.js';
 import { LedgerClient } from '../ledger-client.js';
 import type { Accepted } from '../load.js';
@@ -9,8 +9,15 @@ import { readLedger } from './ledger.js';
 import { readLog } from './log.js';
 import { askAsTenants } from './tenants.js';
 
+/** What was seen while it ran. */
+export interface SeenMeanwhile {
+  readonly accepted: readonly Accepted[];
+  readonly samples: readonly OffsetSample[];
+  readonly pauses: readonly PauseEvidence[];
+}
+
 /** When everything has come to rest. */
-export async function gather(platform: ChaosPlatform, log: EventLog, accepted: readonly Accepted[], samples: readonly OffsetSample[], onProgress: (line: string) => void): Promise<Evidence> {
+export async function gather(platform: ChaosPlatform, log: EventLog, { accepted, samples, pauses }: SeenMeanwhile, onProgress: (line: string) => void): Promise<Evidence> {
   const { councils, simulators, landscape, gatewayUrl } = platform;
   const client = new LedgerClient(landscape.databaseUrl);
   const idOf = new Map(councils.map(({ name, organisationId }) => [name, organisationId]));
@@ -29,11 +36,13 @@ export async function gather(platform: ChaosPlatform, log: EventLog, accepted: r
     runs: ledger.runs,
     attempts: ledger.attempts,
     letters: ledger.letters,
+    intents: ledger.intents,
     commands,
     records,
     samples,
     effects,
     calls,
+    pauses,
     foreign,
   };
 }

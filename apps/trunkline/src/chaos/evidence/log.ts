@@ -79,8 +79,8 @@ function note(record: StoredRecord, seen: Seen[], commands: Map<string, CommandE
     seen.push({ group: 'ledger', topic, partition, offset, runId, what: uuidFrom(hashOf('attempt', topic, String(partition), String(record.offset))), by: 'attempt' });
     return;
   }
-  const { kind, runId, stepId, dispatch } = decodeCommand(record);
-  pushTo(commands, runId, { kind, stepId, dispatch, appendedAtMs: record.appendedAtMs });
+  const { kind, runId, stepId, dispatch, integrationId, firstDispatchedAtMs: firstAdmittedAtMs } = decodeCommand(record);
+  pushTo(commands, runId, { kind, stepId, dispatch, integrationId, firstAdmittedAtMs, appendedAtMs: record.appendedAtMs });
   // A look-up changes nothing and is asked for again: its record may be passed at any time.
   if (kind === 'execute') seen.push({ group: `worker-${topic.slice('commands.'.length)}`, topic, partition, offset, runId, what: dispatchName(runId, stepId, dispatch), by: 'dispatch' });
 }
