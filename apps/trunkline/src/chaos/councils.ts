@@ -63,7 +63,7 @@ async function prepareCouncil(databases: Databases, vault: Vault, name: CouncilN
   });
   const { apiKey } = await identity.createApiKey({ organisationId, name: 'rehearsal', scopes: ['publish', 'read', 'execute', 'admin'] });
   const catalogue = catalogueOf([...providers, rehearsal]);
-  const steps = wishes.map(({ id, provider, action, recordType, ordering = 'none' }): RehearsedStep => ({ id, provider, ordering, integrationId: idOf(provider), recordType, repeat: catalogue.find(provider, action)?.repeat ?? 'never' }));
+  const steps = wishes.map(({ id, provider, action, recordType, ordering }): RehearsedStep => ({ id, provider, ordering: ordering ?? 'none', integrationId: idOf(provider), recordType, repeat: catalogue.find(provider, action)?.repeat ?? 'never' }));
   return { name, organisationId, apiKey, steps, integrations, limits: integrations.flatMap(({ provider }) => limitsOf(provider, name, preparation)) };
 }
 
