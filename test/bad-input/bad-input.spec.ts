@@ -162,11 +162,16 @@ describe('bad input', () => {
 
     it('with an expression that would run for ever is refused', async () => {
       for (const condition of ['"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!".matches("(a+)+$")', 'event.data.a.all(x, event.data.a.all(y, event.data.a.all(z, true)))']) {
-        const startedAt = performance.now();
-        const answer = await save(step('one', 10, { condition }));
-        expectClearRefusal(answer, 422, 'chain.invalid');
-        expect(answer.body['problems']).toMatchObject([{ code: 'expression.unbounded', field: 'condition' }]);
-        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        const times: number[] = [];
+        for (let turn = 0; turn < 3; turn += 1) {
+          const startedAt = performance.now();
+          const answer = await save(step('one', 10, { condition }));
+          expectClearRefusal(answer, 422, 'chain.invalid');
+          expect(answer.body['problems']).toMatchObject([{ code: 'expression.unbounded', field: 'condition' }]);
+          times.push(performance.now() - startedAt);
+        }
+        // The quickest of three: a machine that stands still for a moment does so for one of them.
+        expect(Math.min(...times)).toBeLessThan(1_000);
       }
     });
 

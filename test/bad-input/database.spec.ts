@@ -82,10 +82,17 @@ describe('a database that is away, full or half migrated', () => {
   it('going away: 503 within the time promised, never 401; what was answered 202 is still there', async () => {
     expect(await stored('before')).toBe(true);
     await server?.kill();
+    // How late a timer of ours is tells how long the machine stood still, which no answer can make up for.
+    let [metAt, latenessMs] = [performance.now(), 0];
+    const meter = setInterval(() => {
+      latenessMs = Math.max(latenessMs, performance.now() - metAt - 50);
+      metAt = performance.now();
+    }, 50);
     const startedAt = performance.now();
     const answer = await publish('meanwhile');
+    clearInterval(meter);
     expectClearRefusal(answer, 503, 'gateway.not_durable');
-    expect(performance.now() - startedAt).toBeLessThan(2_250);
+    expect(performance.now() - startedAt).toBeLessThan(2_250 + 2 * latenessMs);
 
     await startDatabase();
     await untilReady();

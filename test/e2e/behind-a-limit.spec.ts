@@ -7,9 +7,12 @@ import { until } from '../support/until.js';
 jest.setTimeout(90_000);
 
 const perSecond = 20;
-const backlog = 320;
+/** More than twice what may be called while it is watched, so that calls are waiting whenever somebody else comes. */
+const backlog = 500;
 /** Long enough for the first burst to be paid back. */
 const watchedMs = 12_000;
+/** A busy machine that stands still for a second or two takes calls from the whole of the time, not from every five seconds of it. */
+const undisturbedMs = 5_000;
 
 /** Hundreds of steps behind a limit that only the customer's contract names, through every service and a real database. */
 describe('a backlog behind a limit of calls', () => {
@@ -33,6 +36,8 @@ describe('a backlog behind a limit of calls', () => {
     const { calls } = (await system.providers.salesforce.control('GET', '/calls')) as unknown as { readonly calls: readonly { readonly at: string; readonly operation: string }[] };
     return calls.filter(({ operation }) => operation !== 'token').map(({ at }) => Date.parse(at));
   };
+  /** The most calls in so many milliseconds on end, wherever they begin. */
+  const fullest = (times: readonly number[], withinMs: number): number => Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + withinMs).length));
   const commands = async (): Promise<number> => {
     const [row] = await system.reader.query<{ count: number }>(`select sum(found[1]::int)::int as count from runs cross join lateral regexp_matches(steps, '"dispatch":([0-9]+)', 'g') found where organisation_id = $1`, [council.organisationId]);
     return row?.count ?? 0;
@@ -43,17 +48,18 @@ describe('a backlog behind a limit of calls', () => {
     const first = await until('the first call', async () => (await arrivals())[0]);
     await until('the time watched', () => Date.now() > first + watchedMs);
     const times = (await arrivals()).filter((at) => at < first + watchedMs);
-    const fullest = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 1_000).length));
-    expect(fullest).toBeLessThanOrEqual(perSecond);
-    expect(times.length).toBeGreaterThanOrEqual((0.9 * perSecond * watchedMs) / 1_000);
+    expect(fullest(times, 1_000)).toBeLessThanOrEqual(perSecond);
+    expect(fullest(times, undisturbedMs)).toBeGreaterThanOrEqual((0.9 * perSecond * undisturbedMs) / 1_000);
+    expect(times.length).toBeGreaterThanOrEqual((0.6 * perSecond * watchedMs) / 1_000);
     expect((await commands()) / (await arrivals()).length).toBeLessThanOrEqual(1.2);
     expect(runIds.size).toBe(backlog);
   });
 
   it('and a tenant without a limit passes by', async () => {
-    const begunAt = performance.now();
     const runIds = await free.publishSurely(Array.from({ length: 20 }, (_, index) => councilEvent(`free-${index}`)));
     await system.untilState(runIds.values(), 'done');
-    expect(performance.now() - begunAt).toBeLessThan(5_000);
+    // In the order of things and not in seconds: it ends while the backlog still waits.
+    const [row] = await system.reader.query<{ count: number }>(`select count(*)::int as count from runs where organisation_id = $1 and state <> 'done'`, [council.organisationId]);
+    expect(row?.count).toBeGreaterThan(0);
   });
 });

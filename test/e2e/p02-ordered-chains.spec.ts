@@ -35,6 +35,8 @@ describe('P2: a step starts only when the result of the step before it is durabl
   it('does not go on while nobody records results', async () => {
     const council = await system.seed();
     const before = (await system.effects('techone')).length;
+    // So late that the ledger has gone by then, however busy the machine.
+    await system.providers.genesys.addFault({ match: { operation: 'createNote' }, latencyMs: 2_500, times: 1 });
     const runIds = await system.client(council).publishSurely([councilEvent('held-1')]);
     await until('the call at Genesys', async () => (await system.effects('genesys')).some(({ eventId }) => eventId === 'held-1'), 20_000, 2);
     await system.stopLedger();

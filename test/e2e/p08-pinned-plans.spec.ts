@@ -26,11 +26,14 @@ describe('P8: a run uses the chain as it stood when its event was accepted', () 
     const read = await client.ask('GET', '/api/chains/conversation_ended');
     const steps = (read.json['steps']?.map((step) => step) ?? []).map((step: Loose) => (String(step['id']) === 'salesforce' ? { ...step, input: { ...step['input'], subject: { cel: `'Request ' + event.id + ': second edition of job ' + steps.techone.job_number` } } } : step));
     let saved: Promise<Loose> | undefined;
-    for (let index = 0; index < 40; index += 1) {
+    let inForceMs = Number.POSITIVE_INFINITY;
+    // Until some have come after the change, however long it takes on a busy machine.
+    for (let index = 0; index < 40 || (index < 400 && Date.now() < inForceMs + 300); index += 1) {
       const eventId = `pinned-${String(index).padStart(2, '0')}`;
       for (const [id, runId] of await client.publishSurely([councilEvent(eventId)])) runIds.set(id, runId);
       if (index === 5) saved = client.ask('PUT', '/api/chains/conversation_ended', { steps }, { 'if-match': read.headers.get('etag') ?? '' }).then((answer) => {
         expect({ status: answer.status, body: answer.json }).toMatchObject({ status: 200, body: { version: 2 } });
+        inForceMs = Date.parse(String(answer.json['valid_from']));
         return answer.json;
       });
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -38,11 +41,11 @@ describe('P8: a run uses the chain as it stood when its event was accepted', () 
     validFromMs = Date.parse(String((await saved)?.['valid_from']));
     await system.untilState(runIds.values(), 'done');
     const accepted = await system.reader.query<{ event_id: string; at: number; chain_version: number }>(`select event_id, (extract(epoch from accepted_at) * 1000)::float8 as at, chain_version from runs join run_events using (organisation_id, run_id)`);
-    expect(accepted).toHaveLength(40);
+    expect(accepted).toHaveLength(runIds.size);
     expect(new Set(accepted.map(({ chain_version: version }) => version))).toEqual(new Set([1, 2]));
     for (const { event_id: eventId, at, chain_version: version } of accepted) {
       expect({ eventId, version }).toEqual({ eventId, version: at < validFromMs ? 1 : 2 });
-      expect(await taskOf(eventId)).toMatch(version === 1 ? /Request pinned-\d\d: job / : /second edition of job/);
+      expect(await taskOf(eventId)).toMatch(version === 1 ? /Request pinned-\d+: job / : /second edition of job/);
     }
   });
 

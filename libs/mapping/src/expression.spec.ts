@@ -96,10 +96,12 @@ describe('refused at evaluation', () => {
   });
 
   it('never takes long: the worst that is allowed ends within two seconds', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (const source of ['regex(event.data.a, "(a+)+$")', 'event.data.many.all(x, event.data.many.all(y, y in event.data.many))', 'event.data.words.all(x, x + event.data.a != "")'])
       refusal(() => compileExpression(source).evaluate({ event: { data: { a: `${'a'.repeat(33)}b`, many: context.event.data.many, words: big.event.data.words } } }));
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // Of a processor, not of a clock that goes on while others have it.
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 
   it('cannot build a large value from a small source', () => {

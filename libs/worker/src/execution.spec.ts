@@ -55,6 +55,8 @@ const run = async (one: Command, by = worker): Promise<StepOutcome> => {
   await handle(one, by);
   return outcomeOf(await bench.resultOf(one));
 };
+/** However long the machine stood still meanwhile: a wait that begins between `sinceMs` and now. A date in a header has whole seconds. */
+const isWait = (untilMs: number, waitMs: number, sinceMs: number): boolean => untilMs >= sinceMs + waitMs - 1_000 && untilMs <= Date.now() + waitMs + 1_000;
 const resultsOf = ({ runId }: Command) => bench.results.filter((result) => result.runId === runId);
 const effectsOf = ({ effectKey }: Command) => server.effects.filter(({ effectReference }) => effectReference === effectKey).length;
 const system = <T>(work: Parameters<typeof inOrganisations<T>>[2]) => inOrganisations(bench.database.databases, [bench.organisationId], work);
@@ -68,11 +70,12 @@ describe('classification', () => {
     ['429 without any hint', { status: 429 }, 45_000],
     ['403 that is a limit', { status: 403, body: { code: 'LIMIT', message: 'Used up' } }, 20_000],
   ])('takes %s for throttling', async (_name, fault, waitMs) => {
+    const sinceMs = Date.now();
     const retryAfter = 'retryAfter' in fault ? (fault.retryAfter === 'DATE' ? new Date(Date.now() + 30_000).toUTCString() : fault.retryAfter) : undefined;
     await control.fault({ match: { path: '/searched' }, ...fault, ...(retryAfter === undefined ? {} : { retryAfter }) });
     const outcome = await run(command('search'));
-    expect(outcome.kind).toBe('throttled');
-    if (outcome.kind === 'throttled') expect(Math.abs(outcome.untilMs - Date.now() - waitMs)).toBeLessThan(2_000);
+    expect(outcome).toMatchObject({ kind: 'throttled', untilMs: expect.any(Number) as unknown });
+    if (outcome.kind === 'throttled') expect(isWait(outcome.untilMs, waitMs, sinceMs)).toBe(true);
   });
 
   it('sends nothing more while it is throttled', async () => {
@@ -112,17 +115,23 @@ describe('classification', () => {
     ['once', 'unknown'],
   ] as const)('takes a time-out after sending of %s for %s', async (action, kind) => {
     await run(command(action));
-    await control.fault({ match: {}, latencyMs: 1_500, times: 1 });
-    const one = command(action, { deadlineMs: 300 });
-    expect(await run(one)).toMatchObject({ kind });
-    expect(effectsOf(one)).toBe(1);
+    server.hold('written');
+    // A machine that stands still may let a short deadline pass before anything has been sent; then it is told so, and asked again with a longer one.
+    let seen: { readonly outcome: StepOutcome; readonly effects: number } | undefined;
+    for (const deadlineMs of [300, 3_000, 10_000]) {
+      const one = command(action, { deadlineMs });
+      seen = { outcome: await run(one), effects: effectsOf(one) };
+      if (seen.effects > 0) break;
+    }
+    expect(seen).toMatchObject({ outcome: { kind }, effects: 1 });
   });
 
   it('says when the intent of an unknown effect expires', async () => {
     await control.fault({ match: { path: '/once' }, status: 502 });
+    const sinceMs = Date.now();
     const outcome = await run(command('once', { deadlineMs: 7_000 }));
     expect(outcome.kind).toBe('unknown');
-    if (outcome.kind === 'unknown') expect(Math.abs((outcome.expiresAtMs ?? 0) - Date.now() - 7_000)).toBeLessThan(2_000);
+    if (outcome.kind === 'unknown') expect(isWait(outcome.expiresAtMs ?? 0, 7_000, sinceMs)).toBe(true);
   });
 
   it('takes the failure of a call before the write for transient: nothing is in doubt', async () => {
@@ -249,15 +258,15 @@ describe('heartbeat', () => {
   });
 
   it('does not write when it grows old between the intent and the write', async () => {
-    let ageMs = 0;
-    worker.attach({ lastHeartbeatMs: () => performance.now() - ageMs, sessionTimeoutMs: 10_000 });
+    const callsBeforeWrites = (): number => server.arrivals.filter(({ path }) => path === '/parents').length;
+    let known = Number.POSITIVE_INFINITY;
+    // Old from the moment on at which the call before the write is under way.
+    worker.attach({ lastHeartbeatMs: () => performance.now() - (callsBeforeWrites() > known ? 6_000 : 0), sessionTimeoutMs: 10_000 });
     await run(command('prepared'));
-    await control.fault({ match: { path: '/parents' }, latencyMs: 300 });
+    known = callsBeforeWrites();
     const one = command('prepared');
-    const handled = handle(one);
-    await bench.until('the intent', async () => ((await intentOf(one)) === undefined ? undefined : true));
-    ageMs = 6_000;
-    await handled;
+    await handle(one);
+    expect(callsBeforeWrites()).toBe(known + 1);
     expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'transient', reached: false });
     expect(effectsOf(one)).toBe(0);
   });
@@ -268,10 +277,13 @@ describe('breaker', () => {
     const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 400 } });
     await control.fault({ match: { path: '/upserted' }, status: 503 });
     for (let number = 0; number < 5; number += 1) await run(command('upsert'), quick);
-    const calls = await control.callCount();
-    const outcome = await run(command('upsert'), quick);
+    // Each time it has been open for its time one call is tried; on a machine that stands still that may be the next one.
+    const outcome = await bench.until('an answer without a call', async () => {
+      const calls = await control.callCount();
+      const told = await run(command('upsert'), quick);
+      return (await control.callCount()) === calls ? told : undefined;
+    });
     expect(outcome).toMatchObject({ kind: 'throttled', code: 'breaker.open', gate: 'provider-down' });
-    expect(await control.callCount()).toBe(calls);
     await control.clear();
     await bench.until('a try that succeeds', async () => ((await run(command('upsert'), quick)).kind === 'ok' ? true : undefined));
     expect(await run(command('upsert'), quick)).toMatchObject({ kind: 'ok' });

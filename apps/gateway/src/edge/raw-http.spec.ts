@@ -83,13 +83,14 @@ describe('on the wire', () => {
 
   it(`who ${Object.keys(dribbling).join(', ')} is cut in time, and holds up nobody meanwhile`, async () => {
     const slow = Promise.all(Object.entries(dribbling).flatMap(([kind, pieces]) => Array.from({ length: 40 }, async () => ({ kind, ...(await sendRaw(gateway.url, pieces.map((piece) => piece.replace('{key}', gateway.apiKey)), { pauseMs: 100, silenceMs: cutWithinMs + 5_000 })) }))));
-    let slowestMs = 0;
+    const times: number[] = [];
     for (let asked = 0; asked < 30; asked += 1) {
       const startedAt = performance.now();
       expect((await gateway.send('GET', '/api/runs')).status).toBe(200);
-      slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+      times.push(performance.now() - startedAt);
     }
-    expect(slowestMs).toBeLessThan(2_000);
+    // One after the other: a machine that stands still for a moment delays one or two of them, a gateway that is held up all.
+    expect(times.toSorted((one, other) => one - other).at(-4)).toBeLessThan(2_000);
     const answers = await slow;
     expect(answers.filter(({ isClosed, tookMs }) => !isClosed || tookMs > cutWithinMs)).toEqual([]);
     expect(answers.filter(({ statuses }) => statuses.some((status) => status !== 408))).toEqual([]);

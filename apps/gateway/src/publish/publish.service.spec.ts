@@ -32,9 +32,9 @@ it('P1: gives no receipt before the append has resolved', async () => {
 
 it('has one deadline from the arrival of the request: what the key look-up took, the append no longer has', async () => {
   const appends = heldAppends();
-  const publishing = new PublishService(knownTypes, appends, noBacklog, 2_000).publish(request, organisationId, performance.now() - 1_500);
+  const publishing = new PublishService(knownTypes, appends, noBacklog, 200_000).publish(request, organisationId, performance.now() - 150_000);
   await turn();
-  expect(appends.calls[0]?.timeoutMs).toBeLessThanOrEqual(500);
+  expect(appends.calls[0]?.timeoutMs).toBeLessThanOrEqual(50_000);
   appends.calls[0]?.end();
   await publishing;
 });

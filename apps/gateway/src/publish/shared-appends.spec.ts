@@ -14,13 +14,15 @@ function heldLog() {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-const limits = { appendRecords: 3, waitingBytes: 100, silenceMs: 1_000 };
+/** Longer than any machine stands still. */
+const waitMs = 20_000;
+const limits = { appendRecords: 3, waitingBytes: 100, silenceMs: waitMs };
 
 describe('appends shared by requests', () => {
   it('puts the requests of one moment into one append per topic, in order', async () => {
     const log = heldLog();
     const appends = new SharedAppends(log, limits);
-    const all = Promise.all([appends.append('a', [record('1')], 1_000), appends.append('b', [record('2')], 1_000), appends.append('a', [record('3')], 1_000)]);
+    const all = Promise.all([appends.append('a', [record('1')], waitMs), appends.append('b', [record('2')], waitMs), appends.append('a', [record('3')], waitMs)]);
     await turn();
     expect(log.calls.map(({ topic, values }) => [topic, values])).toEqual([['a', ['1', '3']], ['b', ['2']]]);
     log.calls.forEach((call) => call.end());
@@ -30,7 +32,7 @@ describe('appends shared by requests', () => {
   it('gathers the next append while one is under way, up to its limit', async () => {
     const log = heldLog();
     const appends = new SharedAppends(log, limits);
-    const all = ['1', '2', '3', '4', '5'].map((text) => appends.append('a', [record(text)], 1_000));
+    const all = ['1', '2', '3', '4', '5'].map((text) => appends.append('a', [record(text)], waitMs));
     await turn();
     expect(log.calls.map(({ values }) => values)).toEqual([['1', '2', '3']]);
     log.calls[0]?.end();
@@ -44,8 +46,8 @@ describe('appends shared by requests', () => {
     const log = heldLog();
     const appends = new SharedAppends(log, limits);
     let isAnswered = false;
-    const first = appends.append('a', [record('1')], 1_000).finally(() => (isAnswered = true));
-    const second = appends.append('a', [record('2')], 1_000);
+    const first = appends.append('a', [record('1')], waitMs).finally(() => (isAnswered = true));
+    const second = appends.append('a', [record('2')], waitMs);
     await turn();
     expect(isAnswered).toBe(false);
     log.calls[0]?.end(new Error('away'));
@@ -61,7 +63,7 @@ describe('appends shared by requests', () => {
     const waiting = appends.append('a', [record('2')], 20);
     await expect(onTheWire).rejects.toMatchObject({ code: 'gateway.not_durable' });
     await expect(waiting).rejects.toMatchObject({ code: 'gateway.not_durable' });
-    const next = appends.append('a', [record('3')], 1_000);
+    const next = appends.append('a', [record('3')], waitMs);
     log.calls[0]?.end();
     await turn();
     expect(log.calls.map(({ values }) => values)).toEqual([['1'], ['3']]);
@@ -73,7 +75,7 @@ describe('appends shared by requests', () => {
     const log = heldLog();
     const appends = new SharedAppends(log, { ...limits, silenceMs: 20 });
     await expect(appends.append('a', [record('1')], 10)).rejects.toMatchObject({ code: 'gateway.not_durable' });
-    const next = appends.append('a', [record('2')], 1_000);
+    const next = appends.append('a', [record('2')], waitMs);
     const deadline = performance.now() + 5_000;
     while (log.calls.length < 2 && performance.now() < deadline) await turn();
     log.calls[1]?.end();
@@ -83,12 +85,12 @@ describe('appends shared by requests', () => {
   it('turns requests away when too much is waiting, and takes them again afterwards', async () => {
     const log = heldLog();
     const appends = new SharedAppends(log, limits);
-    const large = appends.append('a', [record('x'.repeat(80))], 1_000);
-    await expect(appends.append('b', [record('y'.repeat(30))], 1_000)).rejects.toMatchObject({ code: 'gateway.overloaded' });
+    const large = appends.append('a', [record('x'.repeat(80))], waitMs);
+    await expect(appends.append('b', [record('y'.repeat(30))], waitMs)).rejects.toMatchObject({ code: 'gateway.overloaded' });
     await turn();
     log.calls[0]?.end();
     await large;
-    const after = appends.append('b', [record('y'.repeat(30))], 1_000);
+    const after = appends.append('b', [record('y'.repeat(30))], waitMs);
     await turn();
     log.calls[1]?.end();
     await after;

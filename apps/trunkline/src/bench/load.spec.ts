@@ -7,13 +7,19 @@ const eventAt = (index: number): ContactEvent => ({ specversion: '1.0', type: 'c
 
 describe('an open-loop load', () => {
   it('sends each request when it is due, however long the answers take, and counts latency from then', async () => {
+    let asked = 0;
+    let askedAll = (): void => undefined;
+    const allAsked = new Promise<void>((resolve) => (askedAll = resolve));
+    // Answers nobody before all have asked: whoever waited for an answer would wait for ever.
     const slow: Publish = async ([event]) => {
+      asked += 1;
+      if (asked === 10) askedAll();
+      await allAsked;
       await wait(200);
       return [event?.id ?? ''];
     };
     const sent = await sendOpenLoop(slow, evenSchedule(100, 1, 0.1), 1, eventAt);
     expect(sent.runIds).toHaveLength(10);
-    expect(sent.endedAtMs - sent.startedAtMs).toBeLessThan(10 * 200);
     expect(Math.min(...sent.acceptMs)).toBeGreaterThanOrEqual(199);
     const due = [...sent.dueAtMs.values()];
     expect(due.map((at) => Math.round(at - (due[0] ?? 0)))).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);

@@ -98,7 +98,7 @@ describe('TechnologyOne simulator', () => {
 
 describe('TechnologyOne limits', () => {
   it('allows 60 calls a minute and two at once', async () => {
-    const techone = await Simulation.start({ provider: 'techone', limits: 'vendor', latencyMs: 100 });
+    const techone = await Simulation.start({ provider: 'techone', limits: 'vendor', latencyMs: 1_000 });
     const ask = (): Promise<Answer> => techone.ask('GET', '/Api/RaaS/v1/CONNECTOR_REQUESTS');
     const three = await Promise.all([ask(), ask(), ask()]);
     expect(three.map(({ status }) => status).toSorted()).toEqual([200, 200, 429]);

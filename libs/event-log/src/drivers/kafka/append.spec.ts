@@ -15,9 +15,10 @@ describe('appending while the broker is away', () => {
 
   it('is refused within the time allowed', async () => {
     const away = await appender({ appendTimeoutMs: 300 });
-    const startedAt = performance.now();
-    await expect(away.append('topic', [record(1)])).rejects.toMatchObject({ code: 'event_log.unavailable' });
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    // Against a timer of the same process, which is late when the process is.
+    const tooLate = new Promise((resolve) => setTimeout(resolve, 1_500, 'too late'));
+    const refused = away.append('topic', [record(1)]).catch((error: unknown) => error);
+    expect(await Promise.race([refused, tooLate])).toMatchObject({ code: 'event_log.unavailable' });
     away.close();
   });
 

@@ -15,7 +15,7 @@ describeWithLocalKafka('a group whose list of topics changes', () => describe.ea
 
   beforeAll(async () => {
     broker = await startBrokerUnderTest();
-    log = createEventLog(createKafkaDriver({ client, brokers: broker.brokers, sessionTimeoutMs: 2_000, heartbeatIntervalMs: 100 }));
+    log = createEventLog(createKafkaDriver({ client, brokers: broker.brokers, sessionTimeoutMs: 4_000, heartbeatIntervalMs: 100 }));
     await log.ensureTopics(['a', 'b'].map((name) => ({ name, partitions: 2, retentionMs: 3_600_000 })));
   });
 
