@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { freePort, startPostgres } from '@trunkline/local-services';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { Api } from '../client/api.js';
@@ -6,8 +7,9 @@ import { openBroker } from '../dev/broker.js';
 import { defaultPorts } from '../dev/ports.js';
 import { demoProviders, demoSecrets, demoVault, type DemoSecrets } from '../dev/seed.js';
 import { startSimulatorProcess, type RunningSimulator } from '../dev/simulators.js';
+import { BenchNotStarted } from '../client/failure.js';
+import { ServiceProcess } from '../processes/service-process.js';
 import { say } from '../client/output.js';
-import { AppProcess } from './app-process.js';
 import type { KillTarget } from './scenario.js';
 import type { BenchContext } from './session.js';
 import type { Vault } from '@trunkline/vault';
@@ -18,13 +20,14 @@ export interface Landscape {
   readonly simulators: readonly RunningSimulator[];
   readonly vault: Vault;
   readonly api: Api;
-  app(name: AppName): AppProcess;
-  readonly apps: readonly AppProcess[];
+  app(name: AppName): ServiceProcess;
+  readonly apps: readonly ServiceProcess[];
 }
 
 export type AppName = Exclude<KillTarget, 'everything'>;
 const appFolders: Readonly<Record<AppName, string>> = { gateway: 'gateway', ledger: 'sync-ledger', 'contact-centre': 'connector-contact-centre', erp: 'connector-erp', crm: 'connector-crm' };
 const host = '127.0.0.1';
+const readyWithinMs = 120_000;
 
 export async function startLandscape(context: BenchContext): Promise<Landscape> {
   const { options, folder, closing } = context;
@@ -56,14 +59,34 @@ async function startSimulators({ options, folder, closing }: BenchContext, secre
 }
 
 /** The gateway first: it creates the topics that the others read. */
-async function startApps({ closing }: BenchContext, environment: Readonly<Record<string, string>>): Promise<Readonly<Record<AppName, AppProcess>>> {
-  const entries = await Promise.all(Object.entries(appFolders).map(async ([name, app]) => [name, new AppProcess(name, app, environment, await freePort())] as const));
-  const apps = Object.fromEntries(entries) as Record<AppName, AppProcess>;
-  closing.add('apps', async () => void (await Promise.all(Object.values(apps).map((app) => app.stop()))));
+async function startApps({ closing }: BenchContext, environment: Readonly<Record<string, string>>): Promise<Readonly<Record<AppName, ServiceProcess>>> {
+  const entries = await Promise.all(Object.entries(appFolders).map(async ([name, app]) => [name, appProcess(name, app, environment, await freePort())] as const));
+  const apps = Object.fromEntries(entries) as Record<AppName, ServiceProcess>;
+  closing.add('apps', async () => void (await Promise.all(Object.values(apps).map((app) => app.stop(30_000)))));
   apps.gateway.start();
-  await apps.gateway.untilReady();
+  await untilReady([apps.gateway]);
   const others = Object.values(apps).filter((app) => app !== apps.gateway);
   for (const app of others) app.start();
-  await Promise.all(others.map((app) => app.untilReady()));
+  await untilReady(others);
   return apps;
+}
+
+/** Until each says that it serves. Errors: `command.bench_not_started`, with what the app said last. */
+export async function untilReady(apps: readonly ServiceProcess[]): Promise<void> {
+  try {
+    await Promise.all(apps.map((app) => app.untilReady(readyWithinMs)));
+  } catch (error) {
+    throw BenchNotStarted.from(error, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function appProcess(name: string, app: string, environment: Readonly<Record<string, string>>, opsPort: number): ServiceProcess {
+  const main = fileURLToPath(new URL(`../../../${app}/dist/main.js`, import.meta.url));
+  return new ServiceProcess({ name, words: [main], environment: { ...environment, ...brokerClient(name), OPS_PORT: String(opsPort) }, readyUrl: `http://${host}:${opsPort}/readyz` });
+}
+
+/** How to talk to the broker is chosen for the whole call of `bench`; a static member has the same name after each restart. */
+function brokerClient(name: string): Readonly<Record<string, string>> {
+  const chosen = Object.fromEntries(['KAFKA_CLIENT', 'KAFKA_SESSION_TIMEOUT_MS'].flatMap((key): [string, string][] => (process.env[key] === undefined ? [] : [[key, process.env[key]]])));
+  return chosen['KAFKA_CLIENT'] === 'platformatic' ? { ...chosen, KAFKA_INSTANCE_ID: name.replaceAll(/[^\w.-]/g, '-') } : chosen;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { say } from '../../client/output.js';
 import { demoChain } from '../../dev/seed.js';
-import { startLandscape, type Landscape } from '../landscape.js';
+import { startLandscape, untilReady, type Landscape } from '../landscape.js';
 import { countRuns, finishTimes, untilDone } from '../ledger-figures.js';
 import { publishBy, sendOpenLoop, untilTaken, type Sent } from '../load.js';
 import { rounded, spreadOf, type Findings, type Outcome } from '../result.js';
@@ -71,10 +71,12 @@ async function killed(bench: Bench, target: KillTarget, alone: Slowest): Promise
     await wait((seconds / 3) * 1_000);
     inFlight = await running(bench);
     killedAtMs = Date.now();
-    await Promise.all(victims.map((victim) => victim.killAndStart()));
-    readyAfterMs = Math.max(...(await Promise.all(victims.map((victim) => victim.untilReady()))));
+    await Promise.all(victims.map(async (victim) => victim.kill().then(() => victim.start())));
+    const startedAt = performance.now();
+    await untilReady(victims);
+    readyAfterMs = performance.now() - startedAt;
   });
-  await Promise.all(landscape.apps.map((app) => app.untilReady()));
+  await untilReady(landscape.apps);
   return {
     inFlight, readyAgainMs: Math.round(readyAfterMs), nothingEndedForMs: longestGapMs(under.times, killedAtMs),
     upsertSlowest: under.upsert, upsertLonger: Math.round(under.upsert - alone.upsert),
