@@ -23,6 +23,16 @@ const forTests = `${spec}|/src/testing/|^test/(?!architecture/fixtures)`;
 /** Runs on the operator's machine for the operator, without tenants' data in its hands: the command line, the local database and broker, the simulators, the broker that specs kill. */
 const forOperators = '(?:^|/)apps/trunkline/|(?:^|/)libs/(?:local-services|simulators)/|/event-log/src/drivers/kafka/broker-under-test\\.ts$';
 
+/** Who else may import what opens connections, and where these lead; everything that a customer or a provider may name goes through `libs/outbound`. */
+const otherSockets = [
+  ['(?:^|/)libs/outbound/src/', 'the one way out itself'],
+  ['/connectors/src/kit/oauth\\.ts$', 'speaks OAuth over the outbound client, which it gives to openid-client in the place of fetch'],
+  ['/identity/src/people/openid\\.ts$', 'asks the OpenID provider that the operator names by OIDC_ISSUER'],
+  ['/identity/src/rate/network\\.ts$', 'tells IPv6 from IPv4 and opens nothing'],
+  ['/event-log/src/drivers/kafka/client\\.ts$', 'connects to the brokers that the operator names by KAFKA_BROKERS, and to those that they name'],
+  ['/service/src/ops-server\\.ts$', 'listens'],
+].map(([path]) => path);
+
 const layerRules = floors.map((names, floor) => ({
   name: `layer-${names[0]}`,
   comment: `${names.join(', ')} may import ${floor === 0 ? 'no lib' : floors.slice(0, floor).flat().join(', ')} only.`,
@@ -113,6 +123,13 @@ export default {
       severity: 'error',
       from: { path: lib(['worker', 'connectors', 'ledger']), pathNot: forTests },
       to: { path: 'node_modules/undici/|^(?:node:)?https?$' },
+    },
+    {
+      name: 'sockets-behind-outbound',
+      comment: 'No connection leads to a host that a tenant may set, but by the outbound client with its address guard. Databases and brokers are the operator\'s to name.',
+      severity: 'error',
+      from: { path: '(?:^|/)(?:apps|libs)/', pathNot: `${forOperators}|${otherSockets.join('|')}|${forTests}` },
+      to: { path: 'node_modules/(?:undici|openid-client|oauth4webapi|axios|got|node-fetch|needle|superagent|ky)/|^(?:node:)?(?:https?|net|tls|dgram|dns(?:/promises)?)$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-code-node',

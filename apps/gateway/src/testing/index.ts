@@ -1,3 +1,5 @@
+export { Connecting } from '../control/connecting/connecting.js';
+export { checkOver } from '../control/integrations/check-connection.js';
 export type { MatrixRow } from './access-matrix.js';
 export { accessMatrix } from './access-matrix.js';
 export type { Headers, Tenant } from './matrix-world.js';
