@@ -4,11 +4,12 @@ import type { PoolClient } from 'pg';
 import { inOrganisations, inTenant } from './transaction.js';
 import type { TestDatabase } from './testing/index.js';
 import { openTestDatabase } from './testing/index.js';
-import { keysWithoutOrganisation, tenantTables, unforcedTables } from './testing/catalogue.js';
+import { keysWithoutOrganisation, openTables, tenantFree, tenantTables } from './testing/catalogue.js';
+import { rightsGiven, rightsMeant } from './testing/given-rights.js';
 import { connectionAs } from './databases.js';
 
-/** Ids only, read before the organisation is known (delivery §12). Nothing else may ever be listed here. */
-const tenantFree = ['api_key_index', 'dispatches', 'due_work'];
+const shut = 'alter table probe enable row level security; alter table probe force row level security;';
+const policies = (using = `organisation_id = nullif(current_setting('app.org_id', true), '')::uuid`): string => ['app_tenant', 'app_system'].map((role) => `create policy ${role} on probe to ${role} using (${using}) with check (${using});`).join(' ');
 
 describe('row-level security', () => {
   let database: TestDatabase;
@@ -31,20 +32,67 @@ describe('row-level security', () => {
   });
 
   describe('the catalogue', () => {
-    it('shows every table with an organisation as forced, with a policy for each role', async () => {
-      expect(await unforcedTables(owner, tenantFree)).toEqual([]);
+    /** In a transaction that is taken back. */
+    async function after<T>(statements: string, look: () => Promise<T>): Promise<T> {
+      await owner.query('begin');
+      try {
+        await owner.query(statements);
+        return await look();
+      } finally {
+        await owner.query('rollback');
+      }
+    }
+
+    it('shows every table as shut to all but its organisation, or on the list of those that need not be', async () => {
+      expect(await openTables(owner)).toEqual([]);
+    });
+
+    it('has no table on that list that is not there', async () => {
+      const { rows } = await owner.query<{ name: string }>('select name from unnest($1::text[]) as name where to_regclass(name) is null', [Object.keys(tenantFree)]);
+      expect(rows).toEqual([]);
+    });
+
+    it('lets pass a table that is shut', async () => {
+      expect(await after(`create table probe (organisation_id uuid primary key); ${shut} ${policies()}`, () => openTables(owner))).toEqual([]);
     });
 
     it.each([
-      ['no row-level security', 'create table probe (organisation_id uuid)'],
-      ['security that does not bind the owner', 'create table probe (organisation_id uuid); alter table probe enable row level security'],
-      ['a policy for everybody', 'create table probe (organisation_id uuid); alter table probe enable row level security; alter table probe force row level security; create policy open on probe using (true)'],
-    ])('finds a table with %s', async (_, statements) => {
-      await owner.query('begin');
-      await owner.query(statements);
-      const found = await unforcedTables(owner, tenantFree);
-      await owner.query('rollback');
-      expect(found).toEqual(['probe']);
+      ['an organisation under a name of its own', 'create table probe (tenant uuid)', 'probe: has no organisation_id'],
+      ['such a one, shut by its own name', `create table probe (council uuid primary key); ${shut} ${policies('true')}`, 'probe: has no organisation_id'],
+      ['no organisation at all', 'create table probe (content jsonb)', 'probe: has no organisation_id'],
+      ['an organisation that may be missing', `create table probe (organisation_id uuid); ${shut} ${policies()}`, 'probe: has no organisation_id'],
+      ['a schema of its own', 'create schema elsewhere; create table elsewhere.probe (organisation_id uuid primary key)', 'elsewhere.probe: row-level security is not on'],
+      ['no row-level security', 'create table probe (organisation_id uuid primary key)', 'probe: row-level security is not on'],
+      ['security that does not bind the owner', 'create table probe (organisation_id uuid primary key); alter table probe enable row level security', 'probe: row-level security is not on, or not forced'],
+      ['no primary key', `create table probe (organisation_id uuid not null); ${shut} ${policies()}`, 'probe: has no primary key'],
+      ['a policy for everybody', `create table probe (organisation_id uuid primary key); ${shut} ${policies()} create policy open on probe using (true)`, 'probe: its policies are'],
+      ['policies that let everything through', `create table probe (organisation_id uuid primary key); ${shut} ${policies('true')}`, 'does not look at the organisation'],
+      ['one more role that sees it', 'create policy wide on integrations to app_access using (true)', 'integrations: its policies are'],
+      ['a view over it', 'create view probe as select * from integrations', 'probe: a view'],
+      ['a copy of it', 'create materialized view probe as select * from integrations', 'probe: a view'],
+      ['a partition that somebody is given', 'grant select on attempts_other to app_system', 'attempts_other: a partition that somebody is given'],
+    ])('finds a table with %s', async (_, statements, problem) => {
+      expect(await after(statements, () => openTables(owner))).toEqual([expect.stringContaining(problem)]);
+    });
+
+    it('gives each role what it is meant to have, and nothing else', async () => {
+      expect(await rightsGiven(owner)).toEqual(rightsMeant);
+    });
+
+    it.each([
+      ['a verb', 'grant truncate on integrations to app_tenant', 'app_tenant may delete insert select truncate update'],
+      ['a table', 'grant select on integrations to app_access', 'app_access may select'],
+      ['a column', 'grant select (wrapped) on data_keys to app_keeper', 'app_keeper may select'],
+      ['a partition', 'grant select on attempts_other to app_custody', 'app_custody may select'],
+      ['an hour of the log', 'grant select on event_log.records_1 to app_tenant', 'app_tenant may select'],
+      ['a function', 'create function peek() returns int language sql as $$ select 1 $$', 'everybody may execute'],
+      ['what is made from now on', 'alter default privileges grant select on tables to app_tenant', 'app_tenant may select'],
+      ['everybody', 'grant select on users to public', 'everybody may select'],
+      ['another role', 'create role probe_reader; grant select on users to probe_reader', 'probe_reader may select'],
+    ])('finds %s that was given besides', async (_, statements, line) => {
+      const given = await after(`select event_log.ensure_hours(1, 1); ${statements}`, () => rightsGiven(owner));
+      expect(given[line]).toBeDefined();
+      expect(given[line]).not.toEqual(rightsMeant[line]);
     });
 
     it('shows the organisation in every unique key and every foreign key of a table with an organisation', async () => {
@@ -66,23 +114,8 @@ describe('row-level security', () => {
       expect(found).toEqual(names);
     });
 
-    it('shows who people are to one role only, and that role nothing of any organisation', async () => {
-      const { rows } = await owner.query<{ table: string; grantee: string }>(
-        `select distinct table_name as table, grantee from information_schema.role_table_grants
-         where grantee like 'app_%' and (grantee = 'app_access' or table_name in (select table_name from information_schema.role_table_grants where grantee = 'app_access')) order by 1, 2`,
-      );
-      expect(rows).toEqual(['departures', 'installation', 'openid_attempts', 'rate_leases', 'sessions', 'setup_tokens', 'sign_in_attempts', 'user_logins', 'users'].map((table) => ({ table, grantee: 'app_access' })));
+    it('shows the role of people and sessions nothing of any organisation', async () => {
       for (const { table } of await tenantTables(owner)) await expect(database.databases.access.query(`select from ${table}`)).rejects.toThrow(/permission denied/);
-    });
-
-    it('shows the keeper which grants are due to be used, and nothing else of anybody', async () => {
-      const { rows } = await owner.query<{ table: string; column: string; verb: string }>(`select table_name as table, column_name as column, privilege_type as verb from information_schema.column_privileges where grantee = 'app_keeper' order by 1, 2`);
-      expect(rows).toEqual(['integration_id', 'keep_alive_at', 'organisation_id', 'provider', 'state'].map((column) => ({ table: 'grants', column, verb: 'SELECT' })));
-    });
-
-    it('gives the tenant role no access to tables without an organisation', async () => {
-      const { rows } = await owner.query(`select table_name from information_schema.role_table_grants where grantee in ('app_tenant', 'PUBLIC') and table_schema not in ('pg_catalog', 'information_schema') and table_name = any($1)`, [tenantFree]);
-      expect(rows).toEqual([]);
     });
   });
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHmac, createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { createHash, createHmac, createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { type OpenIdProvider, OpenIdSignIn, type Role, permissionsOfRole } from '@trunkline/identity';
@@ -75,6 +75,18 @@ describe('signing in with an OpenID provider', () => {
       expect((await send('GET', arrived, undefined, cookieNamed(started, 'trunkline_openid'))).body).toMatchObject({ status: 401, detail: expect.stringContaining('finished already') });
       expect((await send('GET', `${arrived.split('?')[0] ?? ''}?code=x&state=made-up`, undefined, cookieNamed(other, 'trunkline_openid'))).status).toBe(401);
     }, 60_000);
+
+    it('keeps nothing with which a sign-in could be finished: neither state nor verifier, nonce nor the browser’s token', async () => {
+      const started = await send('POST', '/api/session/openid', {});
+      const asked = new URL(String(started.body['url'])).searchParams;
+      const { rows } = await gateway.database.databases.access.query<{ row: string; verifier: string | null; nonce: string | null }>('select a::text as row, verifier, nonce from openid_attempts a where state_sha256 = $1', [createHash('sha256').update(asked.get('state') ?? '').digest()]);
+      expect(rows).toEqual([expect.objectContaining({ verifier: null, nonce: null })]);
+      const secrets = [asked.get('state'), asked.get('nonce'), asked.get('code_challenge'), cookieNamed(started, 'trunkline_openid').split('=')[1]];
+      for (const secret of secrets) {
+        expect(secret?.length).toBeGreaterThan(40);
+        expect(rows[0]?.row).not.toContain(secret);
+      }
+    });
 
     it.each(['//evil.example', 'https://evil.example', '/\\evil.example', '\\evil'])('goes nowhere else afterwards: %s', async (target) => {
       expect((await send('POST', '/api/session/openid', { return_to: target })).body).toMatchObject({ status: 400, code: 'request.invalid' });

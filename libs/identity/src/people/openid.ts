@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { Databases } from '@trunkline/storage';
 import * as openid from 'openid-client';
 import { newSecretToken, isSame, sha256Of } from '../access/secret-token.js';
@@ -36,11 +37,14 @@ export interface OpenIdArrival {
 
 interface AttemptRow {
   readonly browser_sha256: Buffer;
-  readonly verifier: string;
-  readonly nonce: string;
   readonly return_to: string;
   readonly invited_to: string | null;
   readonly invitation: string | null;
+}
+
+interface AttemptSecrets {
+  readonly verifier: string;
+  readonly nonce: string;
 }
 
 interface Vouched {
@@ -50,7 +54,7 @@ interface Vouched {
 }
 
 /**
- * Signing in with an OpenID provider: authorization code with PKCE S256 (RFC 9700), state and nonce made here, kept here, bound to the browser that started and good once.
+ * Signing in with an OpenID provider: authorization code with PKCE S256 (RFC 9700), state and nonce made here, bound to the browser that started and good once; of neither is more kept than a hash.
  * Nobody gets an account by merely being known to the provider: the first time needs an invitation to an address the provider has confirmed.
  */
 export class OpenIdSignIn {
@@ -67,10 +71,11 @@ export class OpenIdSignIn {
   async start(wishes: { readonly redirectUri: string; readonly returnTo: string; readonly invitationToken: string | null }): Promise<OpenIdStart> {
     const configuration = await this.discovered();
     const invitation = wishes.invitationToken === null ? null : await this.invitations.look(wishes.invitationToken);
-    const [state, browserToken, verifier, nonce] = [newSecretToken(''), newSecretToken(''), openid.randomPKCECodeVerifier(), openid.randomNonce()];
+    const [state, browserToken] = [newSecretToken(''), newSecretToken('')];
+    const { verifier, nonce } = secretsOf(state, browserToken);
     await this.databases.access.query(
-      'insert into openid_attempts (state_sha256, browser_sha256, verifier, nonce, return_to, invited_to, invitation, expires_at) values ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8))',
-      [sha256Of(state), sha256Of(browserToken), verifier, nonce, wishes.returnTo, invitation?.organisationId ?? null, invitation?.id ?? null, (this.nowMs() + startedForMs) / 1_000],
+      'insert into openid_attempts (state_sha256, browser_sha256, return_to, invited_to, invitation, expires_at) values ($1, $2, $3, $4, $5, to_timestamp($6))',
+      [sha256Of(state), sha256Of(browserToken), wishes.returnTo, invitation?.organisationId ?? null, invitation?.id ?? null, (this.nowMs() + startedForMs) / 1_000],
     );
     const url = openid.buildAuthorizationUrl(configuration, { redirect_uri: wishes.redirectUri, scope: 'openid email profile', state, nonce, code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' });
     return { url: url.href, browserToken };
@@ -80,7 +85,7 @@ export class OpenIdSignIn {
   async finish(callback: URL, browserToken: string | null): Promise<OpenIdArrival> {
     const state = callback.searchParams.get('state') ?? '';
     const attempt = await this.take(state, browserToken);
-    const vouched = await this.vouchedFor(callback, state, attempt);
+    const vouched = await this.vouchedFor(callback, state, secretsOf(state, browserToken ?? ''));
     const known = await this.accounts.byLogin(this.provider.issuer, vouched.subject);
     if (attempt.invited_to === null || attempt.invitation === null) {
       if (known === null) throw OpenIdRefused.because('no account here belongs to it');
@@ -103,7 +108,7 @@ export class OpenIdSignIn {
 
   /** Once: the row is gone before its content is used. */
   private async take(state: string, browserToken: string | null): Promise<AttemptRow> {
-    const { rows } = await this.databases.access.query<AttemptRow>('delete from openid_attempts where state_sha256 = $1 and expires_at > to_timestamp($2) returning browser_sha256, verifier, nonce, return_to, invited_to, invitation', [sha256Of(state), this.nowMs() / 1_000]);
+    const { rows } = await this.databases.access.query<AttemptRow>('delete from openid_attempts where state_sha256 = $1 and expires_at > to_timestamp($2) returning browser_sha256, return_to, invited_to, invitation', [sha256Of(state), this.nowMs() / 1_000]);
     const attempt = rows[0];
     if (attempt === undefined) throw OpenIdRefused.because('it was not started here, took too long or was finished already');
     if (browserToken === null || !isSame(sha256Of(browserToken), attempt.browser_sha256)) throw OpenIdRefused.because('it was started in another browser');
@@ -111,9 +116,9 @@ export class OpenIdSignIn {
   }
 
   /** `iss`, `aud`, `exp`, `nonce`, the signature and its algorithm are checked by the library, from the provider's own metadata; the token endpoint never comes from the callback. */
-  private async vouchedFor(callback: URL, state: string, attempt: AttemptRow): Promise<Vouched> {
+  private async vouchedFor(callback: URL, state: string, { verifier, nonce }: AttemptSecrets): Promise<Vouched> {
     const configuration = await this.discovered();
-    const tokens = await openid.authorizationCodeGrant(configuration, callback, { expectedState: state, expectedNonce: attempt.nonce, pkceCodeVerifier: attempt.verifier, idTokenExpected: true }).catch((error: unknown) => {
+    const tokens = await openid.authorizationCodeGrant(configuration, callback, { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true }).catch((error: unknown) => {
       throw OpenIdRefused.from(error, 'its answer was not accepted');
     });
     const claims = tokens.claims();
@@ -142,4 +147,10 @@ export class OpenIdSignIn {
     const execute = [openid.enableNonRepudiationChecks, ...(isLocal ? [openid.allowInsecureRequests] : [])];
     return openid.discovery(server, clientId, { id_token_signed_response_alg: algorithm }, openid.ClientSecretBasic(clientSecret), { execute, timeout: answerWithinSeconds });
   }
+}
+
+/** From the browser's token, which it alone holds, and the state: what is stored, hashes of both, gives neither verifier nor nonce. */
+function secretsOf(state: string, browserToken: string): AttemptSecrets {
+  const derived = (what: string): string => createHmac('sha256', browserToken).update(`${what} ${state}`).digest('base64url');
+  return { verifier: derived('verifier'), nonce: derived('nonce') };
 }

@@ -11,27 +11,84 @@ export async function tenantTables(owner: Client): Promise<readonly TenantTable[
   const { rows } = await owner.query<TenantTable>(
     `select c.oid::regclass::text as table, case when c.relname = 'organisations' then 'id' else 'organisation_id' end as column
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and c.relrowsecurity order by 1`,
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p') and not c.relispartition and c.relrowsecurity order by 1`,
   );
   return rows;
 }
 
-/** Tables with an organisation that are not shut: row-level security off or not forced, a policy missing, or one that is not for exactly our roles: besides the two, `app_custody` sees the wrapped data keys, to wrap them anew, and `app_keeper` which grants are due to be used. */
-export async function unforcedTables(owner: Client, tenantFree: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await owner.query<{ table: string }>(
-    `select c.relname as table
+/** Tables without row-level security, and why they may be. Every other table of every schema of ours belongs to organisations and is shut. */
+export const tenantFree: Readonly<Record<string, string>> = {
+  api_key_index: 'ids and hashes of keys: looked up before the organisation is known',
+  due_work: 'ids and times: claimed before the organisations are known',
+  dispatches: 'ids and times: claimed before the organisations are known',
+  users: 'who people are; a person may belong to several organisations; open to app_access alone, as all of the following but the log',
+  user_logins: 'which account of an OpenID provider is whose',
+  sessions: 'hashes of session tokens: looked up before the organisation is known',
+  sign_in_attempts: 'hashes of whom and from where sign-ins failed',
+  setup_tokens: 'the hash of the token of the first owner, before there is an organisation',
+  installation: 'whether there has been a first owner',
+  openid_attempts: 'sign-ins under way, before it is known who it is',
+  rate_leases: 'hashes and counts: a limit may be of an address',
+  departures: 'ids of organisations that are no more',
+  schema_migrations: 'which migrations have run; open to nobody',
+  'event_log.topics': 'the log is for all organisations together, open to app_log alone; tenants are given none of it',
+  'event_log.partitions': 'as above',
+  'event_log.segments': 'as above',
+  'event_log.hours': 'as above',
+  'event_log.records': 'as above',
+  'event_log.groups': 'as above',
+  'event_log.members': 'as above',
+  'event_log.positions': 'as above',
+};
+
+/** Policies that see more than the organisations that are set, beside those of `app_tenant` and `app_system`. */
+const widerPolicies: Readonly<Record<string, string>> = { data_keys: 'app_custody:*', grants: 'app_keeper:r' };
+
+interface Relation {
+  readonly name: string;
+  readonly kind: string;
+  readonly isPartition: boolean;
+  readonly isGiven: boolean;
+  readonly hasOrganisation: boolean;
+  readonly isForced: boolean;
+  readonly hasKey: boolean;
+  readonly policies: readonly string[];
+  /** Of app_tenant and app_system, those that do not look at the setting, on reading or on writing. */
+  readonly loose: readonly string[];
+}
+
+/** What is wrong with a table, as `table: what`. Whoever adds one shuts it to all but its organisation, or gives the reason above. */
+export async function openTables(owner: Client): Promise<readonly string[]> {
+  const { rows } = await owner.query<Relation>(
+    `select c.oid::regclass::text as name, c.relkind::text as kind, c.relispartition as "isPartition",
+       exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner) or exists (select from pg_attribute t where t.attrelid = c.oid and t.attacl is not null) as "isGiven",
+       exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = case when c.oid = to_regclass('public.organisations') then 'id' else 'organisation_id' end and t.atttypid = 'uuid'::regtype and t.attnotnull) as "hasOrganisation",
+       c.relrowsecurity and c.relforcerowsecurity as "isForced",
+       exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as "hasKey",
+       (select coalesce(array_agg(coalesce(r.rolname::text, 'everybody') || ':' || p.polcmd::text order by r.rolname), '{}') from pg_policy p cross join lateral unnest(p.polroles) as role_oid left join pg_roles r on r.oid = role_oid where p.polrelid = c.oid) as policies,
+       (select coalesce(array_agg(p.polname::text), '{}') from pg_policy p join pg_roles r on r.oid = any (p.polroles) where p.polrelid = c.oid and r.rolname in ('app_tenant', 'app_system')
+          and not coalesce(pg_get_expr(p.polqual, c.oid) ~ $1 and pg_get_expr(p.polwithcheck, c.oid) ~ $1, false)) as loose
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relkind in ('r', 'p', 'm', 'f')
-       and (c.relname = 'organisations' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname in ('organisation_id', 'organization_id', 'tenant_id', 'org_id') and not a.attisdropped))
-       and c.relname <> all ($1)
-       and not (c.relispartition and not exists (select from information_schema.role_table_grants g where g.table_schema = n.nspname and g.table_name = c.relname and g.grantee in ('PUBLIC', 'app_tenant', 'app_system', 'app_log')))
-       and not (c.relrowsecurity and c.relforcerowsecurity and (
-         select coalesce(array_agg(r.rolname::text || ':' || p.polcmd::text order by r.rolname), '{}') = case c.relname when 'data_keys' then array['app_custody:*', 'app_system:*', 'app_tenant:*'] when 'grants' then array['app_keeper:r', 'app_system:*', 'app_tenant:*'] else array['app_system:*', 'app_tenant:*'] end
-         from pg_policy p cross join lateral unnest(p.polroles) as role_oid left join pg_roles r on r.oid = role_oid where p.polrelid = c.oid))
-     order by 1`,
-    [tenantFree],
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'm', 'v', 'f') order by 1`,
+    [`\\m(organisation_id|id) = .*current_setting\\('app\\.org_ids?'`],
   );
-  return rows.map(({ table }) => table);
+  return rows.flatMap((relation) => {
+    const problem = problemOf(relation);
+    return problem === null ? [] : [`${relation.name}: ${problem}`];
+  });
+}
+
+function problemOf({ name, kind, isPartition, isGiven, hasOrganisation, isForced, hasKey, policies, loose }: Relation): string | null {
+  if (isPartition) return isGiven ? 'a partition that somebody is given, past the policies of its table' : null;
+  if (Object.hasOwn(tenantFree, name)) return null;
+  if (kind !== 'r' && kind !== 'p') return 'a view or a foreign table, which reads with its owner’s rights';
+  if (!hasOrganisation) return 'has no organisation_id that is always set, and no reason to have none';
+  if (!isForced) return 'row-level security is not on, or not forced';
+  if (!hasKey) return 'has no primary key';
+  const wider = widerPolicies[name];
+  const meant = ['app_system:*', 'app_tenant:*', ...(wider === undefined ? [] : [wider])].sort();
+  if (meant.join() !== [...policies].sort().join()) return `its policies are ${policies.join(', ') || 'none'}`;
+  return loose.length === 0 ? null : `the policy ${loose.join(', ')} does not look at the organisation`;
 }
 
 /**
