@@ -3,6 +3,7 @@ import { startDeadline } from '@trunkline/outbound';
 import { type Databases, inTenant, placeOfGrant } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { GrantMissing } from './errors.js';
+import { type AlongWithGrant, type GrantStanding, standing } from './grant-change.js';
 import type { ConnectedParts } from './sign-ins.js';
 import { type GrantTokens, textIn } from './tokens.js';
 
@@ -11,15 +12,17 @@ const endpointMs = 10_000;
 type Parts = { readonly databases: Pick<Databases, 'tenant'>; readonly vault: Pick<Vault, 'open'> };
 
 /** Forgets the tokens first, then gives the grant back to the provider. False: the provider has no way to, or was not reached; there it stands until somebody ends it. */
-export async function disconnect({ databases, vault }: Parts, integration: ConnectedParts): Promise<{ readonly isRevokedThere: boolean }> {
+export async function disconnect({ databases, vault }: Parts, integration: ConnectedParts, along?: AlongWithGrant): Promise<{ readonly isRevokedThere: boolean }> {
   const { organisationId, integrationId } = integration;
   const sealed = await inTenant(databases, organisationId, async (client) => {
-    const { rows } = await client.query<{ tokens: Buffer | null }>('select tokens from grants where organisation_id = $1 and integration_id = $2 for update', [organisationId, integrationId]);
+    const { rows } = await client.query<GrantStanding & { readonly tokens: Buffer | null }>(`select ${standing}, tokens from grants where organisation_id = $1 and integration_id = $2 for update`, [organisationId, integrationId]);
     if (rows[0] === undefined) throw GrantMissing.because(integrationId);
+    const { tokens, ...before } = rows[0];
     await client.query(`update grants set state = 'disconnected', reason = 'disconnected', tokens = null, version = version + 1, refreshing_by = null, refreshing_until = null where organisation_id = $1 and integration_id = $2`, [organisationId, integrationId]);
     // Its work is held, not sent under other credentials: the setting stays.
     await client.query('update integrations set version = version + 1, updated_at = clock_timestamp() where organisation_id = $1 and id = $2', [organisationId, integrationId]);
-    return rows[0].tokens;
+    await along?.(client, before, { ...before, state: 'disconnected', reason: 'disconnected' });
+    return tokens;
   });
   return { isRevokedThere: await giveBack(vault, integration, sealed) };
 }

@@ -1,4 +1,5 @@
 export type { GrantState } from './grant-rows.js';
+export type { AlongWithGrant, GrantStanding } from './grant-change.js';
 export type { GrantTuning, StoredGrantParts } from './stored-grant.js';
 export { StoredGrant, usualGrantTuning } from './stored-grant.js';
 export type { ConnectedParts, SignIn, SignInWishes } from './sign-ins.js';

@@ -4,6 +4,7 @@ import { startDeadline } from '@trunkline/outbound';
 import { type Databases, inTenant, placeOfGrant, placeOfSignIn } from '@trunkline/storage';
 import type { Vault } from '@trunkline/vault';
 import { InstanceForeign, NobodySignsIn, SignInRefused, SignInStale, SignInUnanswered, SignInUnknown } from './errors.js';
+import { type AlongWithGrant, type GrantStanding, standing } from './grant-change.js';
 import { type GrantTokens, merged } from './tokens.js';
 
 const lifeMs = 10 * 60_000;
@@ -108,7 +109,7 @@ export class SignIns {
   }
 
   /** Exchanges the code at the endpoint that the stored settings name, and stores what comes. */
-  async finish(signIn: SignIn, query: URLSearchParams, integration: ConnectedParts, isReachable: (address: URL) => Promise<boolean>): Promise<void> {
+  async finish(signIn: SignIn, query: URLSearchParams, integration: ConnectedParts, isReachable: (address: URL) => Promise<boolean>, along?: AlongWithGrant): Promise<void> {
     if (signIn.integrationVersion !== integration.version || signIn.integrationId !== integration.integrationId) throw SignInStale.because(`${integration.provider.name} was saved by somebody meanwhile`);
     const conversation = new SignInAtProvider(integration);
     const answer = await conversation.finish(signIn.redirectUri, query, signIn.secrets, startDeadline(endpointMs)).catch((error: unknown) => {
@@ -116,14 +117,15 @@ export class SignIns {
     });
     if (answer.kind === 'none') throw refusalOf(answer);
     const instanceUrl = await checkedInstance(conversation, answer.tokens, isReachable);
-    await this.store(signIn, integration, merged({ instanceUrl: null, places: conversation.places() }, answer.tokens, instanceUrl), answer.tokens.lifeMs);
+    await this.store(signIn, integration, merged({ instanceUrl: null, places: conversation.places() }, answer.tokens, instanceUrl), answer.tokens.lifeMs, along);
   }
 
-  private async store(signIn: SignIn, { organisationId, integrationId, provider, version }: ConnectedParts, tokens: GrantTokens, tokenLifeMs: number | null): Promise<void> {
+  private async store(signIn: SignIn, { organisationId, integrationId, provider, version }: ConnectedParts, tokens: GrantTokens, tokenLifeMs: number | null, along: AlongWithGrant | undefined): Promise<void> {
     const sealed = await this.vault.seal(JSON.stringify(tokens), placeOfGrant(organisationId, integrationId));
     const keepAliveMs = provider.auth.kind === 'oauth2' ? (provider.auth.authorizationCode?.keepAliveMs ?? null) : null;
     await inTenant(this.databases, organisationId, async (client) => {
       // The grant's row first, as everywhere: whoever refreshes it holds that one when it asks for the integration's.
+      const { rows: before } = await client.query<GrantStanding>(`select ${standing} from grants where organisation_id = $1 and integration_id = $2 for update`, [organisationId, integrationId]);
       await client.query(
         `insert into grants as g (organisation_id, integration_id, provider, state, tokens, expires_at, keep_alive_at, connected_by)
          values ($1, $2, $3, 'connected', $4, clock_timestamp() + make_interval(secs => $5::float8 / 1000), clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7)
@@ -138,6 +140,7 @@ export class SignIns {
         [organisationId, integrationId, version, JSON.stringify({ [signInSetting]: 'authorization_code' })],
       );
       if (rowCount !== 1) throw SignInStale.because(`${provider.name} was saved by somebody meanwhile`);
+      await along?.(client, before[0] ?? null, { state: 'connected', reason: null, connectedBy: signIn.startedBy });
     });
   }
 

@@ -23,6 +23,7 @@ export const ApiKeyMissing = defineError('identity.key_missing', {
   fix: 'List the keys of the organisation and pass the id of one of them.',
 });
 export const ScopeUnknown = defineError('identity.scope_unknown', { class: 'usage', http: 400, title: 'There is no such scope', fix: "Use publish, read, execute, admin, or names of permissions such as runs:replay; a key is nobody's deputy for making owners (see libs/identity/README.md)." });
+export const AboveYou = defineError('identity.above_you', { class: 'auth', http: 403, title: 'What may more than you is not yours to take away', fix: 'Ask somebody whose role has the permissions that the detail names; an admin key revokes any key, an owner withdraws any invitation.' });
 export const NotYours = defineError('identity.not_yours_to_give', { class: 'auth', http: 403, title: 'Nobody can give away what they may not do themselves', fix: 'Ask somebody whose role has the permissions that the detail names.' });
 
 /** One answer for an unknown account, a wrong password and an account without one: it tells nobody who has an account (S12). */

@@ -22,4 +22,4 @@ export type { People, PeopleOptions } from './people/people.js';
 export { createPeople } from './people/people.js';
 export type { Membership, Place, SessionSummary, SignedIn } from './people/sessions.js';
 export { actorOf, csrfTokenOf, sessionTimes } from './people/sessions.js';
-export { ApiKeyMissing, IdentityUnavailable, InvitationClosed, InvitationMissing, InvitationOther, LastOwner, MemberMissing, NotYours, OpenIdRefused, OpenIdUnavailable, OrganisationMissing, PasswordUnfit, PlanLimitReached, RateLimited, ScopeUnknown, SessionMissing, SetupClosed, SignInBusy, SignInRefused, SignInThrottled, Unauthenticated } from './errors.js';
+export { AboveYou, ApiKeyMissing, IdentityUnavailable, InvitationClosed, InvitationMissing, InvitationOther, LastOwner, MemberMissing, NotYours, OpenIdRefused, OpenIdUnavailable, OrganisationMissing, PasswordUnfit, PlanLimitReached, RateLimited, ScopeUnknown, SessionMissing, SetupClosed, SignInBusy, SignInRefused, SignInThrottled, Unauthenticated } from './errors.js';

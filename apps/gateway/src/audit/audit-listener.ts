@@ -19,10 +19,15 @@ export function entering<Thing>(request: FastifyRequest, shown: (thing: Thing) =
     if (draft === null) throw Internal.because('an effect that nobody looks at');
     const change: Change = { before: before === null ? null : shown(before), after: after === null ? null : shown(after) };
     const effect = draft(change);
-    await appendEntry(transaction, effect.actor.organisationId, entryOf(effect));
+    await enterEffect(transaction, effect);
     rememberChange(request, change);
     rememberEntered(request);
   };
+}
+
+/** Inside the transaction that has the effect. */
+export function enterEffect(transaction: Transaction, effect: Effect): Promise<void> {
+  return appendEntry(transaction, effect.actor.organisationId, entryOf(effect));
 }
 
 function entryOf({ actor, permission, route, parameters, requestId, outcome, change }: Effect): NewEntry {

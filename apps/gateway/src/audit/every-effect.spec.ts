@@ -155,8 +155,10 @@ describe('the audit trail', () => {
         await ask('POST', `/api/integrations/org/${own.id}`, { body: { provider: 'salesforce', name: 'unseen', settings: { instance_url: 'https://crm.example.org' } }, headers: owner }),
         await ask('PUT', `/api/integrations/${own.integration}`, { body: { name: 'unseen' }, headers: { ...owner, 'if-match': await tagOf(`/api/integrations/${own.integration}`) } }),
         await ask('PUT', `/api/chains/${own.chain}`, { body: { steps: chain.body['steps'] }, headers: { ...owner, 'if-match': await tagOf(`/api/chains/${own.chain}`) } }),
+        // It is paused.
+        await ask('POST', `/api/integrations/${own.integration}/resume`, { headers: owner }),
       ].map(({ status }) => status);
-      expect(statuses).toEqual([500, 500, 500]);
+      expect(statuses).toEqual([500, 500, 500, 500]);
       const made = await world.newIntegration(own).catch(() => 'none');
       expect(made).toBe('undefined');
     } finally {

@@ -1,6 +1,8 @@
 import { isPermission, type Role, roles } from '@trunkline/identity';
+import { fastify } from 'fastify';
 import { accessMatrix, type MatrixRow } from '../testing/access-matrix.js';
 import { type Headers, MatrixWorld, type Tenant } from '../testing/matrix-world.js';
+import { described, routesIn, undescribed } from '../testing/routes.js';
 
 type Operation = { readonly 'x-permission'?: string };
 
@@ -30,6 +32,20 @@ describe('who may do what', () => {
 
   it('has one row for each operation, and no row without one', () => {
     expect(Object.keys(accessMatrix).sort()).toEqual(Object.keys(operations).sort());
+  });
+
+  it('describes every route that the router knows, and none besides', () => {
+    expect(world.gateway.routes).toEqual([...described(Object.keys(operations)), ...undescribed].sort());
+  });
+
+  it('would see a route that nobody described, wherever it stands and whatever its method', () => {
+    const router = fastify();
+    const made = ['GET /api/runs', 'GET /api/runs/:id', 'POST /api/runs/:id/replay', 'DELETE /api/runs/:id', 'PATCH /api/runs/:id', 'GET /api/run', 'GET /x', 'PUT /api/runs/:run/steps/:step', 'GET /api/keys', 'OPTIONS /api/keys', 'HEAD /only'];
+    for (const route of made) {
+      const [method = '', url = ''] = route.split(' ');
+      router.route({ method, url, handler: () => null });
+    }
+    expect(routesIn(router.printRoutes({ commonPrefix: false }))).toEqual(made.map((route) => route.replaceAll(/:\w+/g, '{}')).sort());
   });
 
   it('asks each operation for the permission of its row', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { inOrganisations } from '@trunkline/storage';
 import { type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 
 describe('what an organisation and an address may use', () => {
@@ -58,6 +59,19 @@ describe('what an organisation and an address may use', () => {
     const refused = await gateway.send('GET', '/api/runs', undefined, headers);
     expect(refused.body).toMatchObject({ status: 429, code: 'request.rate_limited' });
     expect(refused.headers.get('retry-after')).toBe(/"key";r=0;t=(\d+)/.exec(refused.headers.get('ratelimit') ?? '')?.[1]);
+  });
+
+  it('is told of a person who is signed in as theirs, in whatever session', async () => {
+    const { id } = await organisation('free', { keyRequestsPerMinute: 4, requestsPerMinute: null });
+    const account = await gateway.people.accounts.create({ email: `${randomUUID()}@example.org`, name: 'Viewer', password: null });
+    const userId = account?.id ?? '';
+    await inOrganisations(gateway.database.databases, [id], (client) => client.query(`insert into memberships (organisation_id, user_id, role, email, name) values ($1, $2, 'viewer', 'x@example.org', 'Viewer')`, [id, userId]));
+    await gateway.people.accounts.belongsTo(userId, id);
+    const look = async () => gateway.send('GET', '/api/runs', undefined, { authorization: undefined, cookie: `trunkline_session=${await gateway.people.sessions.open(userId, 'password', { address: '127.0.0.1', browser: 'spec' })}` });
+    const first = await look();
+    expect([first.status, first.headers.get('ratelimit-policy'), first.headers.get('ratelimit')]).toEqual([200, '"user";q=4;w=60', expect.stringMatching(/^"user";r=3;t=\d+$/)]);
+    for (let request = 0; request < 3; request += 1) expect((await look()).status).toBe(200);
+    expect((await look()).body).toMatchObject({ status: 429, detail: 'the limit of 4 requests per minute of this user is used up' });
   });
 
   it('is not counted where the plan sets no limit', async () => {

@@ -1,16 +1,16 @@
-import { networkOf, PlanLimitReached, RateLimited, type RateLimiter, type RateVerdict, rateWindowSeconds } from '@trunkline/identity';
+import { type Actor, networkOf, PlanLimitReached, RateLimited, type RateLimiter, type RateVerdict, rateWindowSeconds } from '@trunkline/identity';
 import type { FastifyReply } from 'fastify';
 import type { Holder } from './holder.js';
 
 export type Limiter = Pick<RateLimiter, 'take' | 'isSpent'>;
 
 interface Named {
-  readonly policy: 'key' | 'organisation' | 'address';
+  readonly policy: 'key' | 'user' | 'organisation' | 'address';
   readonly verdict: RateVerdict;
 }
 
 /**
- * How many requests a key or session, its organisation and a stranger's address may make in a minute, told in `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11 of May 2026).
+ * How many requests a key or a person, the organisation and a stranger's address may make in a minute, told in `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11 of May 2026).
  * An organisation's figures come from its plan; where the plan sets none, nothing is counted and nothing is told.
  */
 export class RequestLimits {
@@ -25,8 +25,9 @@ export class RequestLimits {
     if (limits.keyRequestsPerMinute === null && limits.requestsPerMinute === null) return true;
     const own = limits.keyRequestsPerMinute === null ? null : this.limiter.take(`${actor.kind}:${actor.kind === 'key' ? actor.keyId : actor.userId}`, limits.keyRequestsPerMinute);
     const all = limits.requestsPerMinute === null ? null : this.limiter.take(`organisation:${organisationId}`, limits.requestsPerMinute);
-    if (own instanceof Promise || all instanceof Promise) return Promise.all([own, all]).then(([one, other]) => told(one, other, reply));
-    return told(own, all, reply);
+    const policy = actor.kind;
+    if (own instanceof Promise || all instanceof Promise) return Promise.all([own, all]).then(([one, other]) => told(policy, one, other, reply));
+    return told(policy, own, all, reply);
   }
 
   async admitStranger(address: string, reply: FastifyReply): Promise<void> {
@@ -63,8 +64,8 @@ function subjectOf(address: string): string {
   return `address:${networkOf(address)}`;
 }
 
-function told(own: RateVerdict | null, all: RateVerdict | null, reply: FastifyReply): boolean {
-  tell([...(own === null ? [] : [{ policy: 'key', verdict: own } as const]), ...(all === null ? [] : [{ policy: 'organisation', verdict: all } as const])], reply);
+function told(policy: Actor['kind'], own: RateVerdict | null, all: RateVerdict | null, reply: FastifyReply): boolean {
+  tell([...(own === null ? [] : [{ policy, verdict: own } as const]), ...(all === null ? [] : [{ policy: 'organisation', verdict: all } as const])], reply);
   return true;
 }
 

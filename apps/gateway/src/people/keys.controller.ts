@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Req, UsePipes } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { actorName, type ApiKeySummary, holdsAll, type Identity, NotYours, permissionsOfScopes } from '@trunkline/identity';
+import { AboveYou, actorName, type ApiKeySummary, holdsAll, type Identity, NotYours, permissionsOfScopes } from '@trunkline/identity';
 import type { FastifyRequest } from 'fastify';
 import { bodyCheck } from '../control/body-check.js';
 import { identity as identityToken } from '../edge/access.guard.js';
@@ -60,10 +60,12 @@ export class KeysController {
   @Delete(':id')
   @HttpCode(204)
   @Needs('keys:manage')
-  @ApiOperation({ summary: 'Revoke a key', description: 'Other gateways may accept it for up to 30 seconds.' })
+  @ApiOperation({ summary: 'Revoke a key', description: 'Other gateways may accept it for up to 30 seconds. Nobody revokes a key that may more than they themselves.' })
   async revoke(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    const { organisationId } = holderOf(request);
+    const { organisationId, actor } = holderOf(request);
     const before = (await this.keys.listApiKeys(organisationId)).find(({ keyId }) => keyId === id);
+    // What a key may never changes, so this holds until it is revoked.
+    if (before !== undefined && !holdsAll(actor, permissionsOfScopes(before.scopes))) throw AboveYou.because(`key ${id} has the scopes ${before.scopes.join(', ')}`);
     await this.keys.revokeApiKey({ organisationId, keyId: checkedKeyId(id) });
     rememberChange(request, { before: before === undefined ? null : keyView(before), after: null });
   }

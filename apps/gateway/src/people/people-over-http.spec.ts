@@ -131,6 +131,29 @@ describe('people over HTTP', () => {
     expect(await answerTo(reading)).toBe(401);
   });
 
+  it('who is removed leaves no open invitation behind, and the trail names what was withdrawn', async () => {
+    const headers = await owner();
+    const admin = await invited('admin');
+    const id = String((admin.body['user'] as { id: string }).id);
+    const asked = await send('POST', '/api/invitations', { email: unique(), role: 'admin' }, as(admin));
+    expect((await send('DELETE', `/api/people/${id}`, undefined, headers)).status).toBe(204);
+    expect(((await gateway.send('GET', '/api/audit?limit=1')).body['entries'] as readonly unknown[])[0]).toMatchObject({ action: 'people:manage', before: { id }, after: { withdrawn_invitations: [asked.body['id']] } });
+    expect((await send('POST', '/api/invitations/accept', { token: asked.body['token'], name: 'Late', password })).body).toMatchObject({ status: 404, code: 'identity.invitation_closed' });
+  });
+
+  it('takes nothing away that may more than who asks', async () => {
+    const headers = await owner();
+    const wide = await send('POST', '/api/keys', { name: 'wide', scopes: ['read', 'keys:manage'] }, headers);
+    const narrow = { authorization: `Bearer ${await gateway.newKey(['keys:manage'])}` };
+    expect((await gateway.send('DELETE', `/api/keys/${String(wide.body['id'])}`, undefined, narrow)).body).toMatchObject({ status: 403, code: 'identity.above_you' });
+    expect((await gateway.send('GET', '/api/runs', undefined, { authorization: `Bearer ${String(wide.body['api_key'])}` })).status).toBe(200);
+    const asked = await send('POST', '/api/invitations', { email: unique(), role: 'owner' }, headers);
+    const admin = await invited('admin');
+    expect((await send('DELETE', `/api/invitations/${String(asked.body['id'])}`, undefined, as(admin))).body).toMatchObject({ status: 403, code: 'identity.above_you' });
+    expect((await send('DELETE', `/api/invitations/${String(asked.body['id'])}`, undefined, headers)).status).toBe(204);
+    expect((await send('DELETE', `/api/keys/${String(wide.body['id'])}`, undefined, as(admin))).status).toBe(204);
+  });
+
   it('makes no key that makes owners, not for an owner either', async () => {
     expect((await send('POST', '/api/keys', { name: 'deputy', scopes: ['owners:manage'] }, await owner())).body).toMatchObject({ status: 400, code: 'identity.scope_unknown' });
   });

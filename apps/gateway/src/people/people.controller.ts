@@ -31,11 +31,11 @@ export class PeopleController {
 
   @Put('people/:id')
   @Needs('people:manage')
-  @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one. API keys that the member made, or that were made with these, are revoked where they may more than the new role; `revoked_keys` names them.' })
+  @ApiOperation({ summary: "Change a member's role", description: 'Counts from their next request on. Nobody gives or takes a role that may more than they themselves; the last owner stays one. API keys that the member made, or that were made with these, are revoked where they may more than the new role; `revoked_keys` names them; so are open invitations that they could not send any more (`withdrawn_invitations`).' })
   async changeRole(@Req() request: FastifyRequest, @Param('id') id: string, @Body() { role }: RoleBody): Promise<unknown> {
-    const { before, after, revokedKeys } = await this.people.members.changeRole(holderOf(request).actor, checkedId(id, 'member'), role);
+    const { before, after, revokedKeys, withdrawnInvitations } = await this.people.members.changeRole(holderOf(request).actor, checkedId(id, 'member'), role);
     this.keys.forgetApiKeys(revokedKeys);
-    const view = { ...memberView(after), revoked_keys: revokedKeys };
+    const view = { ...memberView(after), revoked_keys: revokedKeys, withdrawn_invitations: withdrawnInvitations };
     rememberChange(request, { before: memberView(before), after: view });
     return view;
   }
@@ -43,11 +43,12 @@ export class PeopleController {
   @Delete('people/:id')
   @HttpCode(204)
   @Needs('people:manage')
-  @ApiOperation({ summary: 'Remove a member from the organisation', description: 'The API keys that the member made, or that were made with these, are revoked; the audit entry names them.' })
+  @ApiOperation({ summary: 'Remove a member from the organisation', description: 'The API keys that the member made, or that were made with these, are revoked, and the open invitations that they sent are withdrawn; the audit entry names both.' })
   async remove(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
-    const { before, revokedKeys } = await this.people.members.remove(holderOf(request).actor, checkedId(id, 'member'));
+    const { before, revokedKeys, withdrawnInvitations } = await this.people.members.remove(holderOf(request).actor, checkedId(id, 'member'));
     this.keys.forgetApiKeys(revokedKeys);
-    rememberChange(request, { before: memberView(before), after: revokedKeys.length === 0 ? null : { revoked_keys: revokedKeys } });
+    const gone = { ...(revokedKeys.length > 0 && { revoked_keys: revokedKeys }), ...(withdrawnInvitations.length > 0 && { withdrawn_invitations: withdrawnInvitations }) };
+    rememberChange(request, { before: memberView(before), after: Object.keys(gone).length === 0 ? null : gone });
   }
 
   @Get('invitations')
@@ -60,7 +61,7 @@ export class PeopleController {
   @Post('invitations')
   @HttpCode(201)
   @Needs('people:manage')
-  @ApiOperation({ summary: 'Invite somebody', description: 'The token is shown this once; give it to that person. It is good for seven days, for that address, once.' })
+  @ApiOperation({ summary: 'Invite somebody', description: 'The token is shown this once; give it to that person. It is good for seven days, for that address, once. It takes the place of an open one for the same address, unless that is for a role that may more than you.' })
   async invite(@Req() request: FastifyRequest, @Body() body: InvitationBody): Promise<unknown> {
     const { invitation, token } = await this.people.invitations.invite(holderOf(request).actor, body);
     rememberChange(request, { before: null, after: invitationView(invitation) });
@@ -70,7 +71,7 @@ export class PeopleController {
   @Delete('invitations/:id')
   @HttpCode(204)
   @Needs('people:manage')
-  @ApiOperation({ summary: 'Withdraw an invitation' })
+  @ApiOperation({ summary: 'Withdraw an invitation', description: 'Nobody withdraws one for a role that may more than they themselves.' })
   async withdraw(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
     const { actor, organisationId } = holderOf(request);
     const before = (await this.people.invitations.list(organisationId)).find((invitation) => invitation.id === id.toLowerCase());

@@ -10,7 +10,7 @@ export interface MatrixRow {
   readonly scope: string | null;
   readonly own: number;
   readonly foreign: number | null;
-  /** The answer to a key with that scope alone, where it differs from `own`: nobody gives or takes a role that may more than they themselves. */
+  /** The answer to a key with that scope alone, where it differs from `own`: nobody gives or takes away what may more than they themselves. */
   readonly scoped?: number;
   readonly body?: unknown;
   readonly contentType?: string;
@@ -73,7 +73,7 @@ export const accessMatrix: Readonly<Record<string, MatrixRow>> = {
   'DELETE /api/people/{id}': { roles: administrators, scope: 'people:manage', own: 204, scoped: 403, foreign: 404, path: async (tenant, world) => `/api/people/${await world.newMember(tenant, 'viewer')}` },
   'GET /api/invitations': { roles: administrators, scope: 'people:read', own: 200, foreign: null },
   'POST /api/invitations': { roles: administrators, scope: 'people:manage', own: 201, scoped: 403, foreign: null, body: { email: 'asked@example.org', role: 'viewer' } },
-  'DELETE /api/invitations/{id}': { roles: administrators, scope: 'people:manage', own: 204, foreign: 404, path: async (tenant, world) => `/api/invitations/${await world.newInvitation(tenant)}` },
+  'DELETE /api/invitations/{id}': { roles: administrators, scope: 'people:manage', own: 204, scoped: 403, foreign: 404, path: async (tenant, world) => `/api/invitations/${await world.newInvitation(tenant)}` },
   'GET /api/keys': { roles: administrators, scope: 'keys:read', own: 200, foreign: null },
   'POST /api/keys': { roles: administrators, scope: 'keys:manage', own: 201, foreign: null, body: { name: 'made', scopes: ['keys:manage'] } },
   'POST /api/keys/{id}/rotate': { roles: administrators, scope: 'keys:manage', own: 201, foreign: 404, body: {}, path: async (tenant, world) => `/api/keys/${await world.newKey(tenant)}/rotate` },

@@ -14,6 +14,7 @@ import { ControlPlane } from '../control/control-plane.js';
 import { checkOver } from '../control/integrations/check-connection.js';
 import { allowEverywhere, createOutbound } from '@trunkline/outbound';
 import { createGatewayApplication } from '../gateway.js';
+import { routesIn } from './routes.js';
 
 export interface TestGateway {
   readonly url: string;
@@ -23,6 +24,8 @@ export interface TestGateway {
   readonly apiKey: string;
   readonly identity: Identity;
   readonly people: People;
+  /** What the router of the running gateway answers to. */
+  readonly routes: readonly string[];
   /** What actors did, in order. */
   readonly effects: Effect[];
   /** Errors of ours that were logged; a spec expects none. */
@@ -89,6 +92,7 @@ async function startOver(database: TestDatabase, wishes: Partial<AccessWiring>):
     apiKey,
     identity,
     people,
+    routes: routesIn(application.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false })),
     effects,
     bugs,
     newKey,

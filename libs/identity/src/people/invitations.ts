@@ -3,7 +3,7 @@ import { type Databases, inOrganisations } from '@trunkline/storage';
 import { type Actor, actorName, holdsAll } from '../access/actor.js';
 import { isRole, permissionsOfRole, type Role } from '../access/role.js';
 import { isSame, newSecretToken, sha256Of } from '../access/secret-token.js';
-import { InvitationClosed, InvitationMissing, InvitationOther, NotYours } from '../errors.js';
+import { AboveYou, InvitationClosed, InvitationMissing, InvitationOther, NotYours } from '../errors.js';
 import { type Account, type Accounts, canonicalEmail } from './accounts.js';
 
 const openForMs = 7 * 24 * 3_600_000;
@@ -31,6 +31,12 @@ interface Row {
   readonly expires_at: Date;
 }
 
+interface RoleOfOne {
+  readonly id: string;
+  readonly role: string;
+  readonly isOpen?: boolean;
+}
+
 /** How people come in: by name, for one role, once, within a week. */
 export class Invitations {
   constructor(
@@ -39,31 +45,37 @@ export class Invitations {
     private readonly nowMs: () => number,
   ) {}
 
-  /** A new one for the same address takes the place of an open one. The token is shown this once. */
+  /** A new one for the same address takes the place of an open one, unless that one is for a role above the actor's. The token is shown this once. */
   async invite(actor: Actor, person: { readonly email: string; readonly role: Role }): Promise<{ readonly invitation: Invitation; readonly token: string }> {
     if (!holdsAll(actor, permissionsOfRole[person.role])) throw NotYours.because(`the role ${person.role}`);
+    const { organisationId } = actor;
     const id = randomUUID();
-    const token = newSecretToken(`ti_${actor.organisationId.replaceAll('-', '')}_${id.replaceAll('-', '')}_`);
+    const token = newSecretToken(`ti_${organisationId.replaceAll('-', '')}_${id.replaceAll('-', '')}_`);
     const email = canonicalEmail(person.email);
     const now = this.nowMs();
-    const rows = await this.inOrganisation<Row>(actor.organisationId, [
-      ['update invitations set revoked_at = now() where organisation_id = $1 and email = $2 and accepted_at is null and revoked_at is null', [actor.organisationId, email]],
-      ['insert into invitations (organisation_id, id, email, role, sha256, invited_by, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, to_timestamp($7), to_timestamp($8)) returning *', [actor.organisationId, id, email, person.role, sha256Of(token), actorName(actor), now / 1_000, (now + openForMs) / 1_000]],
-    ]);
-    const [row] = rows;
+    const row = await inOrganisations(this.databases, [organisationId], async (client) => {
+      const { rows: open } = await client.query<RoleOfOne>('update invitations set revoked_at = now() where organisation_id = $1 and email = $2 and accepted_at is null and revoked_at is null returning id, role, expires_at > to_timestamp($3) as "isOpen"', [organisationId, email, now / 1_000]);
+      for (const replaced of open) if (replaced.isOpen) refuseAbove(actor, replaced);
+      const { rows } = await client.query<Row>('insert into invitations (organisation_id, id, email, role, sha256, invited_by, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, to_timestamp($7), to_timestamp($8)) returning *', [organisationId, id, email, person.role, sha256Of(token), actorName(actor), now / 1_000, (now + openForMs) / 1_000]);
+      return rows[0];
+    });
     if (row === undefined) throw InvitationMissing.because('it was not stored');
     return { invitation: invitationOf(row), token };
   }
 
   /** Those that can still be accepted. */
   async list(organisationId: string): Promise<readonly Invitation[]> {
-    const rows = await this.inOrganisation<Row>(organisationId, [['select * from invitations where organisation_id = $1 and accepted_at is null and revoked_at is null and expires_at > to_timestamp($2) order by created_at, id', [organisationId, this.nowMs() / 1_000]]]);
+    const rows = await this.inOrganisation(organisationId, 'select * from invitations where organisation_id = $1 and accepted_at is null and revoked_at is null and expires_at > to_timestamp($2) order by created_at, id', [organisationId, this.nowMs() / 1_000]);
     return rows.map(invitationOf);
   }
 
   async withdraw(actor: Actor, id: string): Promise<void> {
-    const rows = await this.inOrganisation(actor.organisationId, [['update invitations set revoked_at = now() where organisation_id = $1 and id = $2 and accepted_at is null and revoked_at is null returning id', [actor.organisationId, id]]]);
-    if (rows.length === 0) throw InvitationMissing.because(`invitation ${id}`);
+    await inOrganisations(this.databases, [actor.organisationId], async (client) => {
+      const { rows } = await client.query<RoleOfOne>('update invitations set revoked_at = now() where organisation_id = $1 and id = $2 and accepted_at is null and revoked_at is null returning id, role', [actor.organisationId, id]);
+      if (rows[0] === undefined) throw InvitationMissing.because(`invitation ${id}`);
+      // What is thrown takes the update back.
+      refuseAbove(actor, rows[0]);
+    });
   }
 
   /** Throws unless it can be accepted now. */
@@ -109,17 +121,18 @@ export class Invitations {
   }
 
   private async open(organisationId: string, id: string): Promise<Row | null> {
-    const rows = await this.inOrganisation<Row>(organisationId, [['select * from invitations where organisation_id = $1 and id = $2 and accepted_at is null and revoked_at is null and expires_at > to_timestamp($3)', [organisationId, id, this.nowMs() / 1_000]]]);
+    const rows = await this.inOrganisation(organisationId, 'select * from invitations where organisation_id = $1 and id = $2 and accepted_at is null and revoked_at is null and expires_at > to_timestamp($3)', [organisationId, id, this.nowMs() / 1_000]);
     return rows[0] ?? null;
   }
 
-  private inOrganisation<R extends object>(organisationId: string, statements: readonly (readonly [text: string, values: readonly unknown[]])[]): Promise<readonly R[]> {
-    return inOrganisations(this.databases, [organisationId], async (client) => {
-      let rows: readonly R[] = [];
-      for (const [text, values] of statements) rows = (await client.query<R>(text, [...values])).rows;
-      return rows;
-    });
+  private async inOrganisation(organisationId: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+    return inOrganisations(this.databases, [organisationId], async (client) => (await client.query<Row>(text, [...values])).rows);
   }
+}
+
+/** Nobody takes away what they could not have given. */
+function refuseAbove(actor: Actor, { id, role }: RoleOfOne): void {
+  if (!isRole(role) || !holdsAll(actor, permissionsOfRole[role])) throw AboveYou.because(`invitation ${id} is for the role ${role}`);
 }
 
 function invitationOf(row: Row): Invitation {

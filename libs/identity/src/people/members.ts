@@ -1,6 +1,7 @@
 import { type Databases, inOrganisations } from '@trunkline/storage';
 import { type Actor, holdsAll } from '../access/actor.js';
-import { revokeKeysBeyond } from '../access/keys-of-maker.js';
+import { revokeKeysBeyond, withdrawInvitationsBeyond } from '../access/keys-of-maker.js';
+import type { PermissionName } from '../access/permission.js';
 import { isRole, permissionsOfRole, type Role } from '../access/role.js';
 import { LastOwner, MemberMissing, NotYours } from '../errors.js';
 
@@ -16,6 +17,8 @@ export interface ChangedMember {
   readonly before: Member;
   /** Ids of the keys that were revoked with it: made by that person, or with a key of theirs, and allowed more than is left to them. */
   readonly revokedKeys: readonly string[];
+  /** Ids of the open invitations that were withdrawn with it: sent by that person, or with a key of theirs, and not theirs to send any more. */
+  readonly withdrawnInvitations: readonly string[];
 }
 
 interface Row {
@@ -62,7 +65,9 @@ export class Members {
       for (const touched of role === null ? [member.role] : [member.role, role]) if (!holdsAll(actor, permissionsOfRole[touched])) throw NotYours.because(`the role ${touched}`);
       if (member.role === 'owner' && role !== 'owner' && rows.filter((one) => one.role === 'owner').length === 1) throw LastOwner.because(`${member.email} is the only one`);
       await change(client);
-      return { before: member, revokedKeys: await revokeKeysBeyond(client, actor.organisationId, userId, role === null ? new Set() : permissionsOfRole[role]) };
+      const left = role === null ? new Set<PermissionName>() : permissionsOfRole[role];
+      const withdrawnInvitations = await withdrawInvitationsBeyond(client, actor.organisationId, userId, left);
+      return { before: member, revokedKeys: await revokeKeysBeyond(client, actor.organisationId, userId, left), withdrawnInvitations };
     });
   }
 }

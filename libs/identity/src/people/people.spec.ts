@@ -272,6 +272,41 @@ describe('people', () => {
     });
   });
 
+  describe('what is above somebody', () => {
+    const invited = async (by: UserActor, role: Role, email = unique()) => (await people.invitations.invite(by, { email, role })).invitation;
+    const openOf = async (organisationId: string): Promise<readonly string[]> => (await people.invitations.list(organisationId)).map(({ id }) => id);
+
+    it('is not theirs to withdraw, nor to replace by an invitation of their own', async () => {
+      const organisationId = await newOrganisation();
+      const email = unique();
+      const toOwn = await invited(actor(organisationId), 'owner', email);
+      const admin = actor(organisationId, 'admin');
+      await expect(people.invitations.withdraw(admin, toOwn.id)).rejects.toMatchObject({ code: 'identity.above_you', definition: { http: 403 } });
+      await expect(people.invitations.invite(admin, { email: email.toUpperCase(), role: 'viewer' })).rejects.toMatchObject({ code: 'identity.above_you' });
+      expect(await openOf(organisationId)).toEqual([toOwn.id]);
+      await people.invitations.withdraw(actor(organisationId), toOwn.id);
+      const level = await invited(actor(organisationId), 'admin');
+      await people.invitations.withdraw(admin, level.id);
+      expect(await openOf(organisationId)).toEqual([]);
+    });
+
+    it('does not stay given: open invitations of who is removed, or may less, are withdrawn as far as they could not send them any more', async () => {
+      const organisationId = await newOrganisation();
+      const identity = createIdentity({ databases: database.databases });
+      const userId = await newMember(organisationId, 'owner');
+      await newMember(organisationId, 'owner');
+      const them = { ...actor(organisationId), userId };
+      const { keyId } = await identity.createApiKey({ organisationId, name: 'theirs', scopes: ['admin'], by: `user:${userId}` });
+      const withKey = { ...actor(organisationId, 'admin'), kind: 'key' as const, keyId };
+      const [toOwn, toAdmin] = [await invited(them, 'owner'), await invited(them, 'admin')];
+      const byKey = (await people.invitations.invite(withKey, { email: unique(), role: 'viewer' })).invitation;
+      const others = await invited(actor(organisationId), 'owner');
+      expect(await people.members.changeRole(actor(organisationId), userId, 'admin')).toMatchObject({ withdrawnInvitations: [toOwn.id] });
+      expect([...(await people.members.remove(actor(organisationId), userId)).withdrawnInvitations].sort()).toEqual([toAdmin.id, byKey.id].sort());
+      expect(await openOf(organisationId)).toEqual([others.id]);
+    });
+  });
+
   describe('members', () => {
     it('keep at least one owner, also when two unmake each other at once', async () => {
       const organisationId = await newOrganisation();

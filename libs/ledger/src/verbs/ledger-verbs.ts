@@ -16,7 +16,7 @@ import { listLetters, showLetter } from './letter-queries.js';
 import { redrive } from './redrive.js';
 import { replay } from './replay.js';
 import { listRuns, showRun } from './run-queries.js';
-import type { CancelAnswer, LedgerVerbs, RunDetail, SettleAnswer } from './verbs.js';
+import type { AlongWithPause, CancelAnswer, LedgerVerbs, RunDetail, SettleAnswer } from './verbs.js';
 
 export interface LedgerVerbsOptions {
   readonly databases: Pick<Databases, 'tenant' | 'system'>;
@@ -48,8 +48,8 @@ export function createLedgerVerbs(options: LedgerVerbsOptions): LedgerVerbs {
     showDeadLetter: (organisationId, id) => showLetter(databases, organisationId, id),
     redrive: (organisationId, request) => redrive(databases, organisationId, request),
     processQueue: (organisationId) => processQueue(databases, organisationId),
-    pause: (organisationId, integrationId) => setPaused(databases, organisationId, integrationId, true),
-    resume: (organisationId, integrationId) => setPaused(databases, organisationId, integrationId, false),
+    pause: (organisationId, integrationId, along) => setPaused(databases, organisationId, integrationId, true, along),
+    resume: (organisationId, integrationId, along) => setPaused(databases, organisationId, integrationId, false, along),
   };
 }
 
@@ -132,11 +132,13 @@ async function processQueue(databases: Pick<Databases, 'system'>, organisationId
 }
 
 /** `updated_at` stays: it says when credentials may have changed. Resuming opens the gate as well. */
-async function setPaused(databases: Pick<Databases, 'system'>, organisationId: string, integrationId: string, isPaused: boolean): Promise<void> {
-  const found = await inOrganisations(databases, [organisationId], async (client) => {
-    const { rowCount } = await client.query('update integrations set paused = $3 where organisation_id = $1 and id = $2', [organisationId, integrationId, isPaused]);
-    if (!isPaused) await client.query('delete from gates where organisation_id = $1 and integration_id = $2', [organisationId, integrationId]);
-    return rowCount === 1;
+async function setPaused(databases: Pick<Databases, 'system'>, organisationId: string, integrationId: string, paused: boolean, along?: AlongWithPause): Promise<void> {
+  await inOrganisations(databases, [organisationId], async (client) => {
+    const { rows } = await client.query<{ readonly paused: boolean }>('select paused from integrations where organisation_id = $1 and id = $2 for update', [organisationId, integrationId]);
+    const [before] = rows;
+    if (before === undefined) throw IntegrationNotFound.because(integrationId);
+    await client.query('update integrations set paused = $3 where organisation_id = $1 and id = $2', [organisationId, integrationId, paused]);
+    if (!paused) await client.query('delete from gates where organisation_id = $1 and integration_id = $2', [organisationId, integrationId]);
+    await along?.(client, before, { paused });
   });
-  if (!found) throw IntegrationNotFound.because(integrationId);
 }

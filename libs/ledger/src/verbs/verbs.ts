@@ -14,10 +14,13 @@ export interface LedgerVerbs {
   showDeadLetter(organisationId: string, id: string): Promise<DeadLetterDetail | null>;
   redrive(organisationId: string, request: Redrive): Promise<RedriveAnswer>;
   processQueue(organisationId: string): Promise<Readonly<Record<string, number>>>;
-  pause(organisationId: string, integrationId: string): Promise<void>;
+  pause(organisationId: string, integrationId: string, along?: AlongWithPause): Promise<void>;
   /** Opens the gate too, whatever had closed it. */
-  resume(organisationId: string, integrationId: string): Promise<void>;
+  resume(organisationId: string, integrationId: string, along?: AlongWithPause): Promise<void>;
 }
+
+/** Called inside the transaction that pauses or resumes, so that what it writes is there with the change or not at all. */
+export type AlongWithPause = (transaction: { query(text: string, values: unknown[]): Promise<unknown> }, before: { readonly paused: boolean }, after: { readonly paused: boolean }) => Promise<void>;
 
 export interface Page<Item> {
   readonly items: readonly Item[];

@@ -1,7 +1,8 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Req, UsePipes } from '@nestjs/common';
 import { ApiOperation, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import type { AlongWithGrant } from '@trunkline/grants';
 import type { FastifyRequest } from 'fastify';
-import { rememberChange } from '../../edge/change.js';
+import { entering } from '../../audit/audit-listener.js';
 import { holderOf } from '../../edge/holder.js';
 import { Needs } from '../../edge/needs.js';
 import { SiteAddress } from '../../edge/session-cookie.js';
@@ -11,6 +12,7 @@ import { checkedId } from '../uuid.js';
 import { Connecting } from './connecting.js';
 import { ConfirmationBody } from './connecting.dto.js';
 import { PublicUrlMissing } from './errors.js';
+import { standingView } from './standing-view.js';
 
 @ApiTags('integrations')
 @ApiSecurity('key')
@@ -42,7 +44,8 @@ export class ConnectingController {
   @Needs('integrations:connect')
   @ApiOperation({ summary: 'Finish what was begun with this API key, by the code that the browser shows' })
   async confirm(@Req() request: FastifyRequest, @Param('id') id: string, @Body() { code }: ConfirmationBody): Promise<unknown> {
-    return this.changed(request, id, () => this.connecting.confirm(holderOf(request).actor, checkedId(id, 'integration'), code));
+    await this.connecting.confirm(holderOf(request).actor, checkedId(id, 'integration'), code, this.entering(request));
+    return this.views.read(holderOf(request).organisationId, checkedId(id, 'integration'));
   }
 
   @Post('disconnect')
@@ -50,19 +53,12 @@ export class ConnectingController {
   @Needs('integrations:connect')
   @ApiOperation({ summary: 'Forget the tokens and give the grant back to the provider', description: 'Work for the integration is held until somebody connects it again. `revoked_at_provider` false: end it there by hand.' })
   async disconnect(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
-    let isRevokedThere = false;
-    const view = await this.changed(request, id, async () => {
-      ({ isRevokedThere } = await this.connecting.disconnect(holderOf(request).actor, checkedId(id, 'integration')));
-    });
+    const { isRevokedThere } = await this.connecting.disconnect(holderOf(request).actor, checkedId(id, 'integration'), this.entering(request));
+    const view = await this.views.read(holderOf(request).organisationId, checkedId(id, 'integration'));
     return { ...view, revoked_at_provider: isRevokedThere };
   }
 
-  private async changed(request: FastifyRequest, id: string, work: () => Promise<void>): Promise<Record<string, unknown>> {
-    const { organisationId } = holderOf(request);
-    const before = await this.views.read(organisationId, checkedId(id, 'integration'));
-    await work();
-    const after = await this.views.read(organisationId, checkedId(id, 'integration'));
-    rememberChange(request, { before, after });
-    return after;
+  private entering(request: FastifyRequest): AlongWithGrant {
+    return entering(request, standingView);
   }
 }

@@ -219,6 +219,36 @@ describe('connecting by signing in at the provider', () => {
     expect((await gateway.send('POST', `/api/integrations/${id}/test`, {})).body).toMatchObject({ ok: true });
   });
 
+  it('connects and disconnects with its entry in the trail, or not at all', async () => {
+    const id = await integration();
+    const newest = async () => ((await gateway.send('GET', '/api/audit?limit=1')).body['entries'] as readonly unknown[])[0];
+    const withoutEntries = async (work: () => Promise<TestAnswer>): Promise<number> => {
+      const database = new Client({ connectionString: gateway.database.url });
+      await database.connect();
+      await database.query(`create function spec_no_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry today'; end $$`);
+      await database.query('create trigger spec_no_entry before insert on audit_entries for each row execute function spec_no_entry()');
+      const { status } = await work().finally(() => database.query('drop function spec_no_entry() cascade'));
+      await database.end();
+      gateway.bugs.length = 0;
+      return status;
+    };
+    const back = await atProvider(await begin(id));
+    expect(await withoutEntries(() => comeBack(back))).toBe(500);
+    expect(await authorizationOf(id)).toBeNull();
+    const waiting = await gateway.send('POST', `/api/integrations/${id}/connect`, {});
+    const page = await comeBack(await atProvider(new URL(String(waiting.body['authorization_url']))), bare);
+    const code = /[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}/.exec(page.text)?.[0] ?? '';
+    expect(await withoutEntries(() => gateway.send('POST', `/api/integrations/${id}/connect/confirm`, { code }))).toBe(500);
+    expect(await authorizationOf(id)).toBeNull();
+    await connected(id);
+    const standing = { state: 'connected', reason: null, connected_by: `user:${owner.userId}` };
+    expect(await newest()).toMatchObject({ action: 'integrations:connect', outcome: 'done', subject: `GET /oauth/callback/:provider ${id}`, before: null, after: { authorization: standing } });
+    expect(await withoutEntries(() => gateway.send('POST', `/api/integrations/${id}/disconnect`, {}))).toBe(500);
+    expect(await authorizationOf(id)).toMatchObject({ state: 'connected' });
+    expect((await gateway.send('POST', `/api/integrations/${id}/disconnect`, {})).status).toBe(200);
+    expect(await newest()).toMatchObject({ action: 'integrations:connect', outcome: 'done', subject: `POST /api/integrations/:id/disconnect ${id}`, before: { authorization: standing }, after: { authorization: { state: 'disconnected' } } });
+  });
+
   it('is given back when the integration is deleted', async () => {
     const id = await integration();
     await connected(id);

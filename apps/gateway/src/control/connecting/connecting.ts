@@ -1,5 +1,5 @@
 import { type Provider, providers as registered } from '@trunkline/connectors';
-import { type ConnectedParts, disconnect, grantsOf, grantToGiveBack, type GrantView, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
+import { type AlongWithGrant, type ConnectedParts, disconnect, grantsOf, grantToGiveBack, type GrantView, type SignIn, SignInOfAnother, SignInRefused, SignIns } from '@trunkline/grants';
 import { type Actor, actorName } from '@trunkline/identity';
 import { type Outbound, startDeadline } from '@trunkline/outbound';
 import type { Databases, Integration } from '@trunkline/storage';
@@ -54,7 +54,7 @@ export class Connecting {
   }
 
   /** The callback is a link like any other: who follows it must be who began, in the browser in which they did. */
-  async arrive(signIn: SignIn, query: URLSearchParams, actor: Actor | null): Promise<Arrival> {
+  async arrive(signIn: SignIn, query: URLSearchParams, actor: Actor | null, along?: AlongWithGrant): Promise<Arrival> {
     const provider = this.providers.get(signIn.provider)?.name ?? signIn.provider;
     if (signIn.sessionId === null) {
       if (query.has('error')) throw SignInRefused.because(said(query));
@@ -62,18 +62,20 @@ export class Connecting {
     }
     if (actor?.kind !== 'user' || actor.sessionId !== signIn.sessionId || actor.organisationId !== signIn.organisationId || actorName(actor) !== signIn.startedBy) throw SignInOfAnother.because('this browser is not signed in here as the person who began it, for the same organisation');
     if (!actor.permissions.has('integrations:connect')) throw SignInOfAnother.because('you may no longer connect integrations');
-    await this.finish(signIn, query);
+    await this.finish(signIn, query, along);
     return { kind: 'connected', provider, organisationId: signIn.organisationId, integrationId: signIn.integrationId };
   }
 
-  async confirm(actor: Actor, integrationId: string, code: string): Promise<void> {
+  async confirm(actor: Actor, integrationId: string, code: string, along?: AlongWithGrant): Promise<void> {
+    // Another organisation's is not found, whatever the code.
+    await this.parts.integrations.read(actor.organisationId, integrationId);
     const { signIn, query } = await this.signIns.confirmed(actor.organisationId, integrationId, actorName(actor), code);
-    await this.finish(signIn, query);
+    await this.finish(signIn, query, along);
   }
 
-  async disconnect(actor: Actor, integrationId: string): Promise<{ readonly isRevokedThere: boolean }> {
+  async disconnect(actor: Actor, integrationId: string, along?: AlongWithGrant): Promise<{ readonly isRevokedThere: boolean }> {
     const { organisationId } = actor;
-    const outcome = await disconnect(this.parts, await this.partsOf(await this.parts.integrations.read(organisationId, integrationId)));
+    const outcome = await disconnect(this.parts, await this.partsOf(await this.parts.integrations.read(organisationId, integrationId)), along);
     await this.parts.plane.announce({ organisationId, kind: 'integration', id: integrationId });
     return outcome;
   }
@@ -90,9 +92,9 @@ export class Connecting {
     return grantsOf(this.parts.databases, organisationId);
   }
 
-  private async finish(signIn: SignIn, query: URLSearchParams): Promise<void> {
+  private async finish(signIn: SignIn, query: URLSearchParams, along: AlongWithGrant | undefined): Promise<void> {
     const integration = await this.partsOf(await this.parts.integrations.read(signIn.organisationId, signIn.integrationId));
-    await this.signIns.finish(signIn, query, integration, (address) => this.isReachable(address));
+    await this.signIns.finish(signIn, query, integration, (address) => this.isReachable(address), along);
     await this.parts.plane.announce({ organisationId: signIn.organisationId, kind: 'integration', id: signIn.integrationId });
   }
 

@@ -1,16 +1,18 @@
 import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { TrunklineError } from '@trunkline/contracts';
-import type { SignIn } from '@trunkline/grants';
+import type { AlongWithGrant, GrantStanding, SignIn } from '@trunkline/grants';
 import { type Actor, actorOf, type People } from '@trunkline/identity';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { peopleToken } from '../../edge/access.guard.js';
-import { effectListener, type EffectListener } from '../../edge/effect.interceptor.js';
+import { enterEffect } from '../../audit/audit-listener.js';
+import { type Effect, effectListener, type EffectListener } from '../../edge/effect.interceptor.js';
 import { Needs } from '../../edge/needs.js';
 import { registered } from '../../edge/problem.js';
 import { Cookies } from '../../edge/session-cookie.js';
 import { callbackHeaders, callbackPage, problemPage } from './callback-page.js';
 import { type Arrival, Connecting } from './connecting.js';
+import { standingView } from './standing-view.js';
 
 const route = 'GET /oauth/callback/:provider';
 
@@ -46,8 +48,9 @@ export class OAuthCallbackController {
     const actor = await this.whoever(request);
     const signIn = await this.connecting.take(query, provider);
     try {
-      const arrival = await this.connecting.arrive(signIn, query, actor);
-      if (arrival.kind === 'connected') await this.tell(request, signIn, actor, 'done');
+      const done = { effect: null as Effect | null };
+      const arrival = await this.connecting.arrive(signIn, query, actor, this.entering(request, signIn, actor, (effect) => (done.effect = effect)));
+      if (done.effect !== null) await this.onEffect({ ...done.effect, isEntered: true });
       return arrival;
     } catch (error) {
       await this.tell(request, signIn, actor, error instanceof TrunklineError ? error.code : 'gateway.internal');
@@ -62,10 +65,26 @@ export class OAuthCallbackController {
     return signedIn === null ? null : actorOf(signedIn, request.ip);
   }
 
-  /** In the trail of the organisation whose integration it is about, if the person belongs to it. */
+  /** The entry is written by the transaction that connects. */
+  private entering(request: FastifyRequest, signIn: SignIn, actor: Actor | null, remember: (effect: Effect) => void): AlongWithGrant {
+    return async (transaction, before: GrantStanding | null, after: GrantStanding) => {
+      const effect = this.effectOf(request, signIn, actor, 'done');
+      if (effect === null) return;
+      const told = { ...effect, change: { before: before === null ? null : standingView(before), after: standingView(after) } };
+      await enterEffect(transaction, told);
+      remember(told);
+    };
+  }
+
   private async tell(request: FastifyRequest, signIn: SignIn, actor: Actor | null, outcome: string): Promise<void> {
-    if (actor === null || actor.organisationId !== signIn.organisationId) return;
-    await this.onEffect({ actor, permission: 'integrations:connect', route, parameters: { id: signIn.integrationId }, requestId: String(request.id), outcome, change: null, isEntered: false });
+    const effect = this.effectOf(request, signIn, actor, outcome);
+    if (effect !== null) await this.onEffect(effect);
+  }
+
+  /** For the trail of the organisation whose integration it is about, if the person belongs to it. */
+  private effectOf(request: FastifyRequest, signIn: SignIn, actor: Actor | null, outcome: string): Effect | null {
+    if (actor === null || actor.organisationId !== signIn.organisationId) return null;
+    return { actor, permission: 'integrations:connect', route, parameters: { id: signIn.integrationId }, requestId: String(request.id), outcome, change: null, isEntered: false };
   }
 }
 

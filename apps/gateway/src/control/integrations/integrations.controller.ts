@@ -121,8 +121,7 @@ export class IntegrationsController {
   @Needs('integrations:hold')
   @ApiOperation({ summary: 'Hold the work of an integration; nothing is lost, its steps stay ready' })
   async pause(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
-    const { organisationId } = holderOf(request);
-    return this.held(request, id, () => this.verbs.pause(organisationId, checkedId(id, 'integration')));
+    return this.held(request, id, 'pause');
   }
 
   @Post(':id/resume')
@@ -130,8 +129,7 @@ export class IntegrationsController {
   @Needs('integrations:hold')
   @ApiOperation({ summary: 'Let the held work of an integration go on' })
   async resume(@Req() request: FastifyRequest, @Param('id') id: string): Promise<unknown> {
-    const { organisationId } = holderOf(request);
-    return this.held(request, id, () => this.verbs.resume(organisationId, checkedId(id, 'integration')));
+    return this.held(request, id, 'resume');
   }
 
   /** Masked, as the API shows it, but without what a provider granted: that is another table's. */
@@ -142,13 +140,10 @@ export class IntegrationsController {
     });
   }
 
-  private async held(request: FastifyRequest, id: string, change: () => Promise<void>): Promise<unknown> {
+  private async held(request: FastifyRequest, id: string, verb: 'pause' | 'resume'): Promise<unknown> {
     const { organisationId } = holderOf(request);
-    const before = await this.views.read(organisationId, checkedId(id, 'integration'));
-    await change();
-    const after = await this.views.read(organisationId, id.toLowerCase());
-    rememberChange(request, { before: { paused: before['paused'] }, after: { paused: after['paused'] } });
-    return after;
+    await this.verbs[verb](organisationId, checkedId(id, 'integration'), entering<{ readonly paused: boolean }>(request, (standing) => standing));
+    return this.views.read(organisationId, checkedId(id, 'integration'));
   }
 
   private tagged(reply: FastifyReply, integration: Integration): Promise<Record<string, unknown>> {
