@@ -7,7 +7,7 @@ import { type Granted, type Ground, providerOf, type Target, type Values } from 
 
 /** One place in the product from which a call goes to an address that a customer sets, and how it is come by. */
 export interface WayOut {
-  /** Settings that decide where it goes: `provider.field`, or `provider.field+sub` where the address is a name below the setting. */
+  /** Settings that decide where it goes: `provider.field`, or `provider.field+sub` where the address is a name below the setting. Where several take the same way, one address and one name of them. */
   readonly fields: readonly string[];
   readonly granted?: Granted;
   readonly go: (ground: Ground, outbound: Outbound, targets: readonly Target[], ids: readonly string[]) => Promise<void>;
@@ -78,11 +78,11 @@ export const waysOut = {
     fields: ['genesys.login_url', 'genesys.region+login', 'techone.base_url'],
     go: eachTarget(({ organisationId, database, vault }, outbound, { provider, settings }, integrationId) => checkOver(outbound, database.databases, vault)({ organisationId, integrationId, provider: provider.id, settings, credentials: { client_id: 'id', client_secret: 'secret' } })),
   },
-  'a worker that writes, with the client’s own token': { fields: ['genesys.api_url', 'genesys.login_url', 'genesys.region+login', 'salesforce.instance_url', 'techone.base_url'], go: byWorker('execute') },
-  'a worker that writes, with a granted token': { fields: ['genesys.api_url', 'genesys.region+api', 'salesforce.instance_url'], granted, go: byWorker('execute') },
-  'a worker that looks for what was written': { fields: ['genesys.api_url', 'genesys.region+api'], granted, go: byWorker('settle') },
-  'a worker that refreshes a token': { fields: ['genesys.login_url', 'genesys.region+login', 'salesforce.instance_url'], granted: { accessToken: 'expired' }, go: byWorker('execute') },
-  'a worker that keeps a grant alive': { fields: ['genesys.login_url', 'salesforce.instance_url'], granted: { accessToken: 'expired', isKeepAliveDue: true }, go: byKeepAlive },
+  'a worker that writes, with the client’s own token': { fields: ['genesys.region+login', 'salesforce.instance_url', 'techone.base_url'], go: byWorker('execute') },
+  'a worker that writes, with a granted token': { fields: ['genesys.region+api', 'salesforce.instance_url'], granted, go: byWorker('execute') },
+  'a worker that looks for what was written': { fields: ['genesys.api_url'], granted, go: byWorker('settle') },
+  'a worker that refreshes a token': { fields: ['genesys.login_url', 'salesforce.instance_url'], granted: { accessToken: 'expired' }, go: byWorker('execute') },
+  'a worker that keeps a grant alive': { fields: ['salesforce.instance_url'], granted: { accessToken: 'expired', isKeepAliveDue: true }, go: byKeepAlive },
   'the exchange of a code': {
     fields: ['genesys.login_url', 'genesys.api_url', 'genesys.region+login', 'salesforce.instance_url'],
     go: eachTarget((ground, outbound, target, id) => {
