@@ -42,7 +42,6 @@ interface Class<Instance> {
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
-  readonly throttledUntil: number;
   scheduleCheckPendingRequests(): void;
 }
 
@@ -55,11 +54,11 @@ export interface WireHeader {
   readonly value: Buffer | null;
 }
 
-/** Unpatched, each connection sets a timer of 1 ms for ever, with a negative duration that Node 24 warns about (kafkajs issue 1751). */
+/** Unpatched, each connection sets a timer of 1 ms for ever, with a negative duration that Node 24 warns about (kafkajs issue 1751). With nothing pending there is nothing to look after. */
 function stopIdleTimer({ prototype }: Class<RequestQueue>): void {
   const original = prototype.scheduleCheckPendingRequests;
   prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-    if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this);
+    if (this.pending.length > 0) original.call(this);
   };
 }
 
