@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CommandUsage } from '../client/failure.js';
+import { BenchNotComparable } from '../client/failure.js';
 import type { BenchResult } from './result.js';
 
 export interface Comparison {
@@ -13,13 +13,40 @@ export interface Comparison {
 }
 
 export function readResult(file: string): BenchResult {
-  const result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
-  if (result.format !== 'trunkline-bench/2') throw CommandUsage.because(`${file} was not written by bench --save of this version`);
+  const text = readText(file);
+  if (text.trim() === '') throw BenchNotComparable.because(`${file} is empty: the run that was to write it has not come to its end`);
+  const result = parsed(text);
+  if (result === undefined) throw BenchNotComparable.because(`${file} holds no JSON`);
+  if (!isResult(result)) throw BenchNotComparable.because(`${file} was not written by bench --save of this version`);
   return result;
 }
 
-/** Figure by figure, what `b` is of `a`. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw BenchNotComparable.because(code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read (${code ?? String(error)})`);
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Told to whoever named the file; where in it the error is helps nobody.
+    return undefined;
+  }
+}
+
+function isResult(value: unknown): value is BenchResult {
+  const { format, options, calibration } = (typeof value === 'object' && value !== null ? value : {}) as { readonly [Name in keyof BenchResult]?: unknown };
+  return format === 'trunkline-bench/2' && typeof (options as BenchResult['options'] | undefined)?.scenario === 'string' && Number((calibration as BenchResult['calibration'] | undefined)?.unitMicros) > 0;
+}
+
+/** Figure by figure, what `b` is of `a`; of two scenarios the same names stand for different things. */
 export function compare(a: BenchResult, b: BenchResult): readonly Comparison[] {
+  if (a.options.scenario !== b.options.scenario) throw BenchNotComparable.because(`one is of ${a.options.scenario}, the other of ${b.options.scenario}`);
   const ours = figuresOf(a);
   const theirs = figuresOf(b);
   const machine = b.calibration.unitMicros / a.calibration.unitMicros;

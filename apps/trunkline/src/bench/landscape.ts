@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, startPostgres } from '@trunkline/local-services';
+import { freePort, startPostgres, type PostgresServer } from '@trunkline/local-services';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { Api } from '../client/api.js';
 import { openBroker } from '../dev/broker.js';
@@ -33,19 +33,24 @@ export async function startLandscape(context: BenchContext): Promise<Landscape> 
   const { options, folder, closing } = context;
   say(`Starting database${options.driver === 'kafka' ? ', broker' : ''}, providers and ${Object.keys(appFolders).length} apps, each a process of its own …`);
   const secrets = demoSecrets(folder);
-  const server = await startPostgres({ dataDir: join(folder, 'pg') });
-  closing.add('database', () => server.stop());
-  const brokers = await openBroker(options.driver === 'kafka' ? options.kafka : undefined, folder, closing, () => undefined);
+  const server = await closing.starting(() => startDatabase(context));
+  const brokers = await closing.starting(() => openBroker(options.driver === 'kafka' ? options.kafka : undefined, folder, closing, () => undefined));
   await migrate(server.url);
   const databases = openDatabases(server.url);
   closing.add('database connections', () => databases.close());
   await context.describe(databases, brokers);
-  const simulators = await startSimulators(context, secrets);
+  const simulators = await closing.starting(() => startSimulators(context, secrets));
   const port = await freePort();
   const apps = await startApps(context, { DATABASE_URL: server.url, KAFKA_BROKERS: brokers?.join(',') ?? '', TRUNKLINE_MASTER_KEYS: secrets.masterKeys, OUTBOUND_ALLOW: `${host}/32`, HOST: host, PORT: String(port) });
   const api = new Api({ url: `http://${host}:${port}`, apiKey: '', organisationId: null }, 128);
   closing.add('gateway connections', () => api.close());
   return { databases, simulators, vault: demoVault(databases, secrets), api, app: (name) => apps[name], apps: Object.values(apps) };
+}
+
+async function startDatabase({ folder, closing }: BenchContext): Promise<PostgresServer> {
+  const server = await startPostgres({ dataDir: join(folder, 'pg') });
+  closing.add('database', () => server.stop());
+  return server;
 }
 
 async function startSimulators({ options, folder, closing }: BenchContext, secrets: DemoSecrets): Promise<readonly RunningSimulator[]> {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { exitCodes } from '../client/failure.js';
+import { CommandUsage, exitCodes } from '../client/failure.js';
 import { say, write } from '../client/output.js';
 import { stateFolder } from '../client/target.js';
 import { Closing } from '../dev/closing.js';
@@ -34,11 +34,19 @@ const measures: Readonly<Record<ScenarioName, (context: BenchContext) => Promise
 /** Runs one scenario and tells its result; answers with the exit status. */
 export async function runBench(options: BenchOptions): Promise<number> {
   // Minutes of measuring are not to be lost to a folder that does not exist.
-  if (options.save !== undefined) writeFileSync(options.save, '');
+  if (options.save !== undefined) reserve(options.save);
   const result = await takeResult(options);
   write(options.output === 'json' ? JSON.stringify(result) : tableOf(result));
   if (options.save !== undefined) writeFileSync(options.save, `${JSON.stringify(result, null, 2)}\n`);
   return isSound(result) ? 0 : exitCodes.failed;
+}
+
+function reserve(file: string): void {
+  try {
+    writeFileSync(file, '');
+  } catch (error) {
+    throw CommandUsage.because(`--save ${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
 }
 
 /** Runs one scenario on a platform made for it, with data of its own that goes with it. */

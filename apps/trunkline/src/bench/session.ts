@@ -33,8 +33,7 @@ const connections = 256;
 export async function openSession(context: BenchContext): Promise<BenchSession> {
   const { options, folder, closing } = context;
   say(`Starting the platform for ${options.scenario} (${options.driver}) …`);
-  const platform = await startBenchedPlatform({ folder, options }, options.profile);
-  closing.add('platform', () => platform.stop());
+  const platform = await startBenchedPlatform({ folder, options }, options.profile, closing);
   const databases = openDatabases(platform.dev.databaseUrl);
   closing.add('database connections', () => databases.close());
   await context.describe(databases, platform.brokers);

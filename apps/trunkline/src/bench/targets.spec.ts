@@ -2,7 +2,7 @@ import type { BenchResult } from './result.js';
 import { judgeTargets, targets } from './targets.js';
 
 function result(options: Partial<BenchResult['options']>, figures: Partial<BenchResult>): Omit<BenchResult, 'targets'> {
-  return { options: { scenario: 'chain', driver: 'kafka', rate: 1_050, batch: 1, events: 0, ...options }, findings: {}, peakMiB: null, cpuMsPerEvent: null, ...figures } as unknown as Omit<BenchResult, 'targets'>;
+  return { options: { scenario: 'chain', driver: 'kafka', rate: 1_050, seconds: 60, batch: 1, events: 0, ...options }, findings: {}, peakMiB: null, cpuMsPerEvent: null, ...figures } as unknown as Omit<BenchResult, 'targets'>;
 }
 
 const outcomes = (of: Omit<BenchResult, 'targets'>): Readonly<Record<string, string>> => Object.fromEntries(judgeTargets(of).map(({ says, outcome }) => [says, outcome]));
@@ -18,6 +18,17 @@ describe('targets beside what was measured', () => {
     const [first] = judgeTargets(result({ rate: 100 }, { eventsPerSecond: 100 }));
     expect(first).toMatchObject({ says: 'events/s', measured: 100, outcome: 'not asked', because: 'needs --rate 1000 or more' });
     expect(outcomes(result({ scenario: 'accept', driver: 'postgres', rate: 20_000, batch: 100 }, { eventsPerSecond: 16_000 }))).toMatchObject({ 'single events/s': 'not asked', 'events/s in batches of 100': 'met' });
+  });
+
+  it.each([
+    [{ scenario: 'drain', rate: 0, seconds: 0, events: 9_999 }, 'events/s (moonshot 2,500)', 'needs --events 10000'],
+    [{ scenario: 'light', rate: 20, seconds: 14 }, 'beyond the providers p95 ms', 'needs --rate times --seconds of 300'],
+  ] as const)('are not asked of %j, which is over too soon: %s', (options, says, because) => {
+    const figures = { eventsPerSecond: 1, cpuMsPerEvent: { platform: 100 } as BenchResult['cpuMsPerEvent'], milliseconds: { beyondProviders: { p50: 1_000, p95: 1_000 } } as BenchResult['milliseconds'] };
+    const judged = judgeTargets(result(options, figures));
+    expect(judged.find((target) => target.says === says)).toMatchObject({ outcome: 'not asked', because });
+    expect(judged.map(({ outcome }) => outcome)).not.toContain('missed');
+    expect(outcomes(result({ ...options, events: 10_000, rate: 20, seconds: 15 }, figures))[says]).toBe('missed');
   });
 
   it('look at the worst of several', () => {

@@ -16,11 +16,17 @@ interface Target {
   readonly batch?: number;
   /** Only a run in which at least so many events waited can answer it. */
   readonly waiting?: number;
+  /** Only a run that measures at least so many events can answer it: rate times seconds. */
+  readonly measured?: number;
 }
 
 /** 500 MB. */
 const memoryMiB = 476;
 const cpuMs = 1.5;
+/** Of fewer, most are worked off by code that has just been started and is still being compiled. */
+const backlogEvents = 10_000;
+/** As many as the scenario sends when nobody says otherwise: fifteen of them lie above the p95. */
+const lightEvents = 300;
 
 export const targets: readonly Target[] = [
   { scenario: 'chain', driver: 'kafka', says: 'events/s', figure: 'eventsPerSecond', atLeast: 1_000, offered: 1_000 },
@@ -33,11 +39,11 @@ export const targets: readonly Target[] = [
   { scenario: 'chain', driver: 'postgres', says: 'CPU ms per event at full load', figure: 'cpuMsPerEvent.platform', atMost: cpuMs, offered: 400 },
   { scenario: 'chain', says: 'lost', figure: 'verdict.lost', atMost: 0 },
   { scenario: 'chain', says: 'doubled', figure: 'verdict.doubled', atMost: 0 },
-  { scenario: 'drain', says: 'events/s (moonshot 2,500)', figure: 'eventsPerSecond', atLeast: 1_500 },
-  { scenario: 'drain', says: 'CPU ms per event (moonshot 1.15)', figure: 'cpuMsPerEvent.platform', atMost: cpuMs },
-  { scenario: 'light', driver: 'kafka', says: 'beyond the providers p50 ms', figure: 'milliseconds.beyondProviders.p50', atMost: 20 },
-  { scenario: 'light', driver: 'postgres', says: 'beyond the providers p50 ms', figure: 'milliseconds.beyondProviders.p50', atMost: 12 },
-  { scenario: 'light', says: 'beyond the providers p95 ms', figure: 'milliseconds.beyondProviders.p95', atMost: 45 },
+  { scenario: 'drain', says: 'events/s (moonshot 2,500)', figure: 'eventsPerSecond', atLeast: 1_500, waiting: backlogEvents },
+  { scenario: 'drain', says: 'CPU ms per event (moonshot 1.15)', figure: 'cpuMsPerEvent.platform', atMost: cpuMs, waiting: backlogEvents },
+  { scenario: 'light', driver: 'kafka', says: 'beyond the providers p50 ms', figure: 'milliseconds.beyondProviders.p50', atMost: 20, measured: lightEvents },
+  { scenario: 'light', driver: 'postgres', says: 'beyond the providers p50 ms', figure: 'milliseconds.beyondProviders.p50', atMost: 12, measured: lightEvents },
+  { scenario: 'light', says: 'beyond the providers p95 ms', figure: 'milliseconds.beyondProviders.p95', atMost: 45, measured: lightEvents },
   { scenario: 'accept', says: 'single events/s', figure: 'eventsPerSecond', atLeast: 5_000, offered: 5_000, batch: 1 },
   { scenario: 'accept', says: 'accept p99 ms', figure: 'milliseconds.accept.p99', atMost: 50, offered: 5_000, batch: 1 },
   { scenario: 'accept', says: 'events/s in batches of 100', figure: 'eventsPerSecond', atLeast: 15_000, offered: 15_000, batch: 100 },
@@ -73,10 +79,11 @@ function judgeOne(result: Omit<BenchResult, 'targets'>, target: Target): TargetO
   return { says: target.says, wanted, measured, outcome: isMet ? 'met' : 'missed' };
 }
 
-function whyNotAsked({ rate, batch, events }: BenchResult['options'], target: Target): string | null {
+function whyNotAsked({ rate, batch, events, seconds }: BenchResult['options'], target: Target): string | null {
   if (target.batch !== undefined && batch !== target.batch) return `--batch ${target.batch}`;
   if (target.offered !== undefined && rate < target.offered) return `needs --rate ${target.offered} or more`;
   if (target.waiting !== undefined && events < target.waiting) return `needs --events ${target.waiting}`;
+  if (target.measured !== undefined && rate * seconds < target.measured) return `needs --rate times --seconds of ${target.measured}`;
   return null;
 }
 

@@ -66,8 +66,9 @@ export function addBench(program: Command): void {
     .action(async (a: string, b: string) => {
       const [{ compare, differences, readResult }, { comparisonTable }] = await Promise.all([import('../bench/compare.js'), import('../bench/table.js')]);
       const [before, after] = [readResult(a), readResult(b)];
+      const lines = compare(before, after);
       for (const difference of differences(before, after)) write(`They were asked for different things: ${difference}`);
-      write(comparisonTable(compare(before, after)));
+      write(comparisonTable(lines));
     });
 }
 
