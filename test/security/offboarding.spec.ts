@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { actionCatalogue } from '@trunkline/connectors';
+import { resultsTopic } from '@trunkline/contracts';
 import { clearDepartures, offboard } from '@trunkline/custody';
 import { signInAtSimulator } from '@trunkline/grants/testing';
+import { createLedger } from '@trunkline/ledger';
 import { placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import { tenantTables } from '@trunkline/storage/testing';
 import { Client } from 'pg';
@@ -113,6 +116,23 @@ describe('an organisation leaves', () => {
     expect(await rowsOf(council.organisationId)).toEqual({});
   });
 
+  it('its answers that are read afterwards leave no calls and no dead letters: neither repeats nor those of a run that nobody knows', async () => {
+    const council = await system.seed({ name: 'Answered Council' });
+    // A run that goes on is one that the ledger has in memory.
+    await system.providers.techone.addFault({ match: { operation: 'saveWorkRequest' }, status: 503 });
+    const [runId = ''] = (await system.client(council).publishSurely([councilEvent('answered-1')])).values();
+    await until('a second step that fails', async () => (await system.reader.query('select from attempts where run_id = $1', [runId])).length >= 2);
+    const answers = await system.reader.query<{ key: Buffer; value: Buffer }>(`select r.key, r.value from event_log.records r join event_log.topics t using (topic_id) where t.name = $1 and convert_from(r.value, 'UTF8') like '%' || $2 || '%'`, [resultsTopic, runId]);
+    expect(answers.length).toBeGreaterThanOrEqual(2);
+    await offboard(system.database.databases, council.organisationId);
+    const again = [...answers, ...answers.map(({ value }) => ({ key: null, value: Buffer.from(value.toString('utf8').replaceAll(runId, randomUUID())) }))];
+    await system.log.append(resultsTopic, again.map((record) => ({ ...record, headers: [] })));
+    await readEverything();
+    await system.providers.techone.clearFaults();
+    const { attempts, dead_letters: letters } = await rowsOf(council.organisationId);
+    expect({ attempts, letters }).toEqual({});
+  });
+
   it('what was on its way is taken away by the clearing, which forgets it once no topic has anything of it', async () => {
     const council = await system.seed({ name: 'Slow Council' });
     await offboard(system.database.databases, council.organisationId);
@@ -122,7 +142,8 @@ describe('an organisation leaves', () => {
       const lateRow = () => owner.query(`insert into run_events (organisation_id, run_id, type, source, event_id, data) values ($1, gen_random_uuid(), 't', '/s', 'late', 'x')`, [council.organisationId]);
       const known = async () => (await owner.query('select from departures where organisation = $1', [council.organisationId])).rowCount;
       await lateRow();
-      await clearDepartures(system.database.databases);
+      // As the ledger does it by itself.
+      await createLedger({ databases: system.database.databases, eventLog: system.log, catalogue: actionCatalogue }).passes.retention();
       expect([await rowsOf(council.organisationId), await known()]).toEqual([{}, 1]);
       await lateRow();
       expect((await offboard(system.database.databases, council.organisationId)).deleted).toMatchObject({ run_events: 1 });
