@@ -52,8 +52,8 @@ function killedWhileWaiting(path: string, operation: string, afterMs: number): R
   };
 }
 
-/** The same for what may never be repeated. */
-const killedInDoubt: Rehearsal = killedWhileWaiting('/\\/once$/', 'writeOnce', 3_200);
+/** The same for what may never be repeated: the commands come again, and are found begun. */
+const killedInDoubt: Rehearsal = killedWhileWaiting('/\\/once$/', 'writeOnce', 300);
 
 /** Held for longer than a ledger may go by an old look at its gates, under a load that goes on. */
 const paused: Rehearsal = { words: ['--driver', 'postgres', '--events', '480', '--rate', '20', ...patient], schedule: [{ kind: 'pause', atMs: 1_000, council: 'beta', provider: 'rehearsal', forMs: 18_000 }] };
@@ -89,10 +89,10 @@ export const seededFaults: readonly SeededFault[] = [
     rehearsal: killedWorkers,
   },
   {
-    name: 'a sweep takes what was begun for never begun',
-    spoilings: [{ file: 'libs/ledger/dist/flush/sweep-intents.js', find: 'function foundIn({ state, expires_at_ms: expiresAtMs }) {', put: 'function foundIn({ state, expires_at_ms: expiresAtMs }) {\n    return { intent: \'void\' };' }],
+    name: 'who finds a step begun says that nothing was written',
+    spoilings: [{ file: execution, find: 'if (claim.state === \'void\' || isHarmlessTwice(repeat)) return null;', put: 'if (claim.state !== \'void\') return { answer: { kind: \'transient\', code: \'intent.open\', message: \'\', reached: false }, call: null };' }],
     shows: 'I2',
-    says: 'had been begun and never answered',
+    says: 'had been begun and came back as transient',
     rehearsal: killedInDoubt,
   },
   {
