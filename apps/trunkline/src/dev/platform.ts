@@ -11,13 +11,12 @@ import { parseMasterKeys } from '@trunkline/vault';
 import { parseAllowedPlace } from '@trunkline/outbound';
 import { migrate, openDatabases, type Databases } from '@trunkline/storage';
 import { createLogger, createMetrics, meteredEventLog } from '@trunkline/telemetry';
-import getPort, { portNumbers } from 'get-port';
 import type { DevFile } from '../client/target.js';
 import { openBroker } from './broker.js';
 import { openDatabase } from './database.js';
 import type { Closing } from './closing.js';
 import type { DevOptions } from './options.js';
-import { defaultPorts } from './ports.js';
+import { defaultPorts, onFreePort } from './ports.js';
 import { demoOrganisation, demoProviders, demoSecrets, seedDemo, type DemoSecrets } from './seed.js';
 import { startSimulatorProcess, type RunningSimulator } from './simulators.js';
 
@@ -111,10 +110,10 @@ async function startServices({ options, folder, databaseUrl, brokers, databases,
     }
   };
   if (options.bench?.consumers !== 'later') await startConsumers();
-  const port = await getPort({ host, port: portNumbers(options.port, options.port + 90) });
-  if (port !== options.port) onProgress(`Port ${options.port} is taken; the gateway uses ${port}.`);
-  const opsPort = await getPort({ host, port: portNumbers(defaultPorts.operations, defaultPorts.operations + 8) });
-  const gateway = await startGateway({ ...addresses, host, port, opsPort, answerWithinMs: 2_000 }, { ...shared, masterKeys });
+  const gateway = await onFreePort(options.port, 90, async (port) => {
+    if (port !== options.port) onProgress(`Port ${options.port} is taken; the gateway uses ${port}.`);
+    return onFreePort(defaultPorts.operations, 8, (opsPort) => startGateway({ ...addresses, host, port, opsPort, answerWithinMs: 2_000 }, { ...shared, masterKeys }));
+  });
   closing.add('gateway', () => gateway.close());
   return { url: gateway.url, opsUrl: gateway.opsUrl, startConsumers };
 }

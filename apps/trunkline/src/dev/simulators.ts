@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commandLineOf, endProcess } from '@trunkline/local-services';
-import getPort, { portNumbers } from 'get-port';
 import type { SimulatorAddress } from '../client/target.js';
+import { onFreePort } from './ports.js';
 
 export interface SimulatorWish {
   readonly provider: string;
@@ -31,7 +31,10 @@ export async function startSimulatorProcess(wish: SimulatorWish, folder: string,
   const pidFile = join(folder, `${wish.provider}.pid`);
   mkdirSync(dataDir, { recursive: true });
   await endLeftover(pidFile);
-  const port = await getPort({ host: '127.0.0.1', port: portNumbers(wish.port, wish.port + 90) });
+  return onFreePort(wish.port, 90, (port) => startOn(port, wish, { dataDir, pidFile }, onProgress));
+}
+
+async function startOn(port: number, wish: SimulatorWish, { dataDir, pidFile }: { readonly dataDir: string; readonly pidFile: string }, onProgress: (line: string) => void): Promise<RunningSimulator> {
   if (port !== wish.port) onProgress(`Port ${wish.port} is taken; the ${wish.provider} simulator uses ${port}.`);
   const words = [entry, 'sim', wish.provider, '--port', String(port), '--data', dataDir, '--limits', wish.limits, '--stop-with-parent', ...(wish.latencyMs === undefined ? [] : ['--latency-ms', String(wish.latencyMs)])];
   // A process group of its own: Ctrl-C must not end the providers before the platform has drained. Credentials go by environment, not by the visible command line.
