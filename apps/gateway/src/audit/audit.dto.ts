@@ -1,16 +1,9 @@
-import { ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsInt, IsOptional, Min } from 'class-validator';
+import { PageQuery } from '../control/page.dto.js';
 
-export class AuditQuery {
-  @ApiPropertyOptional({ minimum: 1, maximum: 500, default: 50 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt()
-  @Min(1)
-  @Max(500)
-  limit: number = 50;
-
+export class AuditQuery extends PickType(PageQuery, ['limit']) {
   @ApiPropertyOptional({ minimum: 1, description: '`next` of the page before: entries older than this one.' })
   @IsOptional()
   @Type(() => Number)
