@@ -1,10 +1,22 @@
-import { createEventLog, createPostgresDriver } from '@trunkline/event-log';
+import { topics } from '@trunkline/contracts';
+import { rememberedDays } from '@trunkline/custody';
+import { createEventLog, createPostgresDriver, kafkaSegmentMs } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { Client } from 'pg';
 import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
 const day = 86_400_000;
+
+/** Departures have to be remembered for longer. What brokers take for themselves: `log.retention.check.interval.ms` and `file.delete.delay.ms` (Apache Kafka documentation, broker and topic configs; read 2026-11-21). */
+describe('who has left', () => {
+  it('is remembered for longer than a record lies in any topic, with an hour to spare', () => {
+    const [checkIntervalMs, deleteDelayMs] = [300_000, 60_000];
+    const longestMs = Math.max(...topics.map(({ retentionMs }) => retentionMs)) + kafkaSegmentMs + checkIntervalMs + deleteDelayMs;
+    expect(longestMs).toBe(7 * day + 6 * 3_600_000 + 6 * 60_000);
+    expect(rememberedDays * day).toBeGreaterThan(longestMs + 3_600_000);
+  });
+});
 
 /** What SECURITY.md says of events that outlive their organisation, for the log in PostgreSQL. */
 describe('a topic of seven days', () => {

@@ -2,8 +2,8 @@ import { inOrganisations } from '@trunkline/storage';
 import type { CustodyDatabases } from './rewrap.js';
 import { sweep } from './sweep.js';
 
-/** Longer than any topic keeps a record. */
-const rememberedDays = 8;
+/** Longer than a record lies in any topic. */
+export const rememberedDays = 8;
 
 /** Remembered anew when it has left before, and come back, and leaves again. */
 export async function noteDeparture({ access }: Pick<CustodyDatabases, 'access'>, organisationId: string, leftAt: string): Promise<void> {

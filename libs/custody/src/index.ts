@@ -1,4 +1,4 @@
-export { clearDepartures } from './departures.js';
+export { clearDepartures, rememberedDays } from './departures.js';
 export type { OffboardingReport } from './offboard.js';
 export { offboard } from './offboard.js';
 export { resealOrganisation } from './reseal.js';

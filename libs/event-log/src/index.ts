@@ -20,3 +20,4 @@ export { createPostgresDriver, type PostgresDriver, type PostgresDriverOptions }
 export { eventLogMigrations, migrateEventLog } from './drivers/postgres/migrations.js';
 export { createKafkaDriver, type KafkaClientName } from './drivers/kafka/kafka-driver.js';
 export type { KafkaDriverOptions } from './drivers/kafka/options.js';
+export { SEGMENT_MS as kafkaSegmentMs } from './drivers/kafka/topics.js';

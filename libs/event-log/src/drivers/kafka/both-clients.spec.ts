@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithLocalKafka } from '@trunkline/local-services';
+import { Kafka, logLevel } from 'kafkajs';
 import { createEventLog } from '../../event-log.js';
 import type { EventLog } from '../../port.js';
 import { startBrokerUnderTest, type BrokerUnderTest } from './broker-under-test.js';
@@ -7,8 +8,12 @@ import { createKafkaDriver, type KafkaClientName } from './kafka-driver.js';
 
 jest.setTimeout(60_000);
 
+const hourMs = 3_600_000;
+/** Kafka protocol, ConfigResource.Type. */
+const topicResource = 2;
+
 /** What a deployment does that changes KAFKA_CLIENT process by process. */
-describeWithLocalKafka('one group with members on kafkajs and on @platformatic/kafka', () => {
+describeWithLocalKafka('kafkajs and @platformatic/kafka on one broker', () => {
   let broker: BrokerUnderTest;
   const logs: EventLog[] = [];
   const seen: { readonly value: string; readonly by: KafkaClientName }[] = [];
@@ -23,11 +28,11 @@ describeWithLocalKafka('one group with members on kafkajs and on @platformatic/k
     await broker.stop();
   });
 
-  it.each([['kafkajs', 'platformatic'], ['platformatic', 'kafkajs']] as const)('shares its partitions, whether %s leads it or follows, and repeats nothing', async (first, second) => {
+  it.each([['kafkajs', 'platformatic'], ['platformatic', 'kafkajs']] as const)('one group with members on both shares its partitions, whether %s leads it or follows, and repeats nothing', async (first, second) => {
     const group = `led-by-${first}`;
     seen.length = 0;
     const [leader, follower] = [open(first), open(second)];
-    await leader.ensureTopics(topics.map((name) => ({ name, partitions: 4, retentionMs: 3_600_000 })));
+    await leader.ensureTopics(topics.map((name) => ({ name, partitions: 4, retentionMs: hourMs })));
     const consumptions = [await consume(leader, group, first), await consume(follower, group, second)];
     const run = `${Date.now()}`;
     const values = Array.from({ length: 200 }, (_, index) => `${run}:${index}`);
@@ -43,6 +48,23 @@ describeWithLocalKafka('one group with members on kafkajs and on @platformatic/k
     // Each sees what the other has committed.
     expect((await follower.lag(group)).map(({ topic, partition, committed }) => [topic, partition, committed])).toEqual((await leader.lag(group)).map(({ topic, partition, committed }) => [topic, partition, committed]));
     await Promise.all(consumptions.map((consumption) => consumption.stop(5_000)));
+  });
+
+  it.each(['kafkajs', 'platformatic'] as const)('%s has a file of the log closed after 6 hours, in topics it creates and in those it finds, whose other settings stay', async (client) => {
+    const [created, found] = [`created-by-${client}`, `found-by-${client}`];
+    const admin = new Kafka({ brokers: [...broker.brokers], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      await admin.createTopics({ topics: [{ topic: found, numPartitions: 1, configEntries: [{ name: 'segment.ms', value: String(168 * hourMs) }, { name: 'flush.messages', value: '9999' }] }] });
+      await open(client).ensureTopics([created, found].map((name) => ({ name, partitions: 1, retentionMs: 168 * hourMs })));
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [created, found].map((name) => ({ type: topicResource, name })) });
+      const [ofCreated, ofFound] = [created, found].map((name) => Object.fromEntries(resources.find(({ resourceName }) => resourceName === name)?.configEntries.map(({ configName, configValue }) => [configName, configValue]) ?? []));
+      const declared = { 'segment.ms': String(6 * hourMs), 'retention.ms': String(168 * hourMs), 'message.timestamp.type': 'LogAppendTime' };
+      expect(ofCreated).toMatchObject(declared);
+      expect(ofFound).toMatchObject({ ...declared, 'flush.messages': '9999' });
+    } finally {
+      await admin.disconnect();
+    }
   });
 
   function open(client: KafkaClientName): EventLog {

@@ -6,6 +6,11 @@ import { MAX_MESSAGE_BYTES } from './options.js';
 
 /** A count is read again after this, since partitions may be added from outside. */
 const COUNT_AGE_MS = 300_000;
+/**
+ * Whole files go, each once its newest record is older than the topic keeps: a record may lie for this much longer. A broker that is told nothing begins a new file after 7 days
+ * (Apache Kafka documentation, topic configs, segment.ms; read 2026-11-21).
+ */
+export const SEGMENT_MS = 6 * 3_600_000;
 
 /** Which topics there are, how they are set and how full they are. */
 export class Topics {
@@ -83,5 +88,5 @@ export class Topics {
 
 /** Append time comes from the broker: it decides which chain version plans an event. */
 function topicSettings({ retentionMs }: TopicDefinition): TopicSettings {
-  return { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': String(retentionMs), 'max.message.bytes': String(MAX_MESSAGE_BYTES) };
+  return { 'message.timestamp.type': 'LogAppendTime', 'retention.ms': String(retentionMs), 'segment.ms': String(SEGMENT_MS), 'max.message.bytes': String(MAX_MESSAGE_BYTES) };
 }
