@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { providers as registered } from '@trunkline/connectors';
 import { simulatorFor, SimulatorControl } from '@trunkline/connectors/testing';
 import { refreshesAt, signInAtSimulator, type SignedInIntegration } from '@trunkline/grants/testing';
-import { inTenant } from '@trunkline/storage';
+import { inTenant, placeOfGrant } from '@trunkline/storage';
 import type { Command } from '@trunkline/contracts';
 import type { Worker } from './worker.js';
 import { openBench, testVault, type Bench } from './testing/bench.js';
@@ -125,6 +126,26 @@ describe('calls in the name of a person who signed in', () => {
     const leftMs = async (): Promise<number> => Number((await inTenant(bench.database.databases, bench.organisationId, (client) => client.query<{ left: string }>('select extract(epoch from keep_alive_at - clock_timestamp()) * 1000 as left from grants'))).rows[0]?.left);
     await bench.until('the postponement', async () => ((await leftMs()) > 3_000_000 ? true : undefined));
     expect(await leftMs()).toBeLessThan(3_700_000);
+  });
+
+  it('a hundred whose settings make no address any more hold up nobody, and are told of once each', async () => {
+    const vault = testVault(bench.database.databases);
+    const broken = Array.from({ length: 100 }, () => randomUUID());
+    const tokens = await Promise.all(broken.map((id) => vault.seal(JSON.stringify({ answer: { access_token: 'a', refresh_token: 'r' }, instanceUrl: null, places: [] }), placeOfGrant(bench.organisationId, id))));
+    await inTenant(bench.database.databases, bench.organisationId, async (client) => {
+      await client.query(`insert into integrations (organisation_id, id, provider, name, settings) select $1, id, 'salesforce', 'broken', '{"sign_in":"authorization_code"}' from unnest($2::uuid[]) as b(id)`, [bench.organisationId, broken]);
+      await client.query(`insert into grants (organisation_id, integration_id, provider, state, connected_by, tokens) select $1, id, 'salesforce', 'connected', 'key:spec', tokens from unnest($2::uuid[], $3::bytea[]) as b(id, tokens)`, [bench.organisationId, broken, tokens]);
+    });
+    const makeDue = (): Promise<unknown> => change(`keep_alive_at = clock_timestamp() - interval '1 minute' where integration_id <> '${integration.integrationId}'`);
+    await makeDue();
+    await change(`keep_alive_at = clock_timestamp() where integration_id = '${integration.integrationId}'`);
+    const told: unknown[] = [];
+    await bench.worker({ family: 'crm', providers: registered.filter(({ family }) => family === 'crm'), tuning: { keepAliveMs: 50 }, logger: { warn: ({ integrationId }) => void told.push(integrationId) } });
+    await bench.until('the refresh of the one behind them', async () => ((await refreshes()).length > 0 ? true : undefined), 60_000);
+    const due = async (): Promise<number> => (await inTenant(bench.database.databases, bench.organisationId, (client) => client.query('select from grants where keep_alive_at <= clock_timestamp()'))).rowCount ?? 0;
+    await makeDue();
+    await bench.until('a second round', async () => ((await due()) === 0 ? true : undefined), 60_000);
+    expect(told.toSorted()).toEqual(broken.toSorted());
   });
 
   it('is refreshed once a day without any work, by one of the workers', async () => {
