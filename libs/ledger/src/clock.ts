@@ -1,4 +1,4 @@
-import { databaseClock, type Databases } from '@trunkline/storage';
+import { databaseClock, isBetter, type Databases, type MeasuredOffset } from '@trunkline/storage';
 
 /** Now, on the database's clock, in epoch milliseconds; due times, leases and `startBefore` are compared with it alone (delivery §10). */
 export interface LedgerClock {
@@ -18,23 +18,27 @@ const logErrorMs = 100;
 /** Both clocks are measured against this process's own. `logOffsetMs`: null where the log lives in the database and has no clock of its own; its answer is null while that clock is unknown. */
 export function measuredClock(databases: Pick<Databases, 'system'>, logOffsetMs: (() => number | null) | null, localNowMs: () => number = Date.now): LedgerClock {
   const database = databaseClock(databases.system, localNowMs);
-  let offsetMs = 0;
-  let uncertaintyMs = 0;
+  let known: MeasuredOffset = { offsetMs: 0, uncertaintyMs: Infinity };
+  let measuredAtMs = 0;
   const offsetOfLog = (): number | null => logOffsetMs?.() ?? null;
   return {
-    nowMs: () => Math.floor(localNowMs() + offsetMs),
+    nowMs: () => Math.floor(localNowMs() + known.offsetMs),
     fromLogMs(logMs) {
       const log = offsetOfLog();
-      return Math.floor(log === null ? logMs : logMs - log + offsetMs);
+      return Math.floor(log === null ? logMs : logMs - log + known.offsetMs);
     },
     get errorMs() {
-      const own = uncertaintyMs + 5;
+      const own = known.uncertaintyMs + 5;
       if (logOffsetMs === null) return own;
       return offsetOfLog() === null ? Infinity : own + logErrorMs;
     },
-    driftMs: () => Math.abs((offsetOfLog() ?? offsetMs) - offsetMs),
+    driftMs: () => Math.abs((offsetOfLog() ?? known.offsetMs) - known.offsetMs),
     async measure() {
-      ({ offsetMs, uncertaintyMs } = await database.offset());
+      const measured = await database.offset();
+      const nowMs = performance.now();
+      if (!isBetter(measured, known, nowMs - measuredAtMs)) return;
+      known = measured;
+      measuredAtMs = nowMs;
     },
   };
 }

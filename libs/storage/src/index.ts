@@ -11,7 +11,7 @@ export type { Migration } from './migration.js';
 export type { TenantTableOptions, Verb } from './tenant-table.js';
 export { tenantFreeTable, tenantTable } from './tenant-table.js';
 export type { DatabaseClock } from './clock.js';
-export { databaseClock } from './clock.js';
+export { databaseClock, isBetter, type MeasuredOffset } from './clock.js';
 export { isDatabaseAway } from './failure.js';
 export { MigrationFailed, NotMigrated, OrganisationInvalid, SchemaUnknown, ServerTooOld, StorageFull, StorageRefused, StorageUnavailable } from './errors.js';
 export type { DataSourceOptions } from './control-plane/data-source.js';

@@ -1,11 +1,12 @@
-import { databaseClock, type Databases } from '@trunkline/storage';
+import { databaseClock, isBetter, type Databases, type MeasuredOffset } from '@trunkline/storage';
 import type { WorkerLogger } from './ports.js';
 
 const measureEveryMs = 30_000;
 
 /** The database's time without asking it each time: this process's clock plus the measured offset (delivery §10). */
 export class DatabaseNow {
-  private offsetMs = 0;
+  private known: MeasuredOffset = { offsetMs: 0, uncertaintyMs: Infinity };
+  private measuredAtMs = 0;
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -14,7 +15,7 @@ export class DatabaseNow {
     private readonly logger: WorkerLogger | undefined,
   ) {}
 
-  nowMs = (): number => this.wallMs() + this.offsetMs;
+  nowMs = (): number => this.wallMs() + this.known.offsetMs;
 
   async start(): Promise<void> {
     await this.measure();
@@ -27,6 +28,10 @@ export class DatabaseNow {
   }
 
   private async measure(): Promise<void> {
-    this.offsetMs = Math.round((await databaseClock(this.databases.system, this.wallMs).offset()).offsetMs);
+    const measured = await databaseClock(this.databases.system, this.wallMs).offset();
+    const nowMs = performance.now();
+    if (!isBetter(measured, this.known, nowMs - this.measuredAtMs)) return;
+    this.known = { ...measured, offsetMs: Math.round(measured.offsetMs) };
+    this.measuredAtMs = nowMs;
   }
 }
