@@ -3,6 +3,7 @@ import type { TokenAnswer } from '@trunkline/connectors';
 import { simulatorFor, SimulatorControl } from '@trunkline/connectors/testing';
 import { inOrganisations, inTenant, openVault } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
+import { StoredGrant } from './stored-grant.js';
 import { refreshesAt, signInAtSimulator, type SignedInIntegration } from './testing/index.js';
 
 jest.setTimeout(60_000);
@@ -28,9 +29,9 @@ describe('a stored grant', () => {
     await simulator.stop();
   });
 
+  const vaultHere = () => openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
   async function signedIn(): Promise<SignedInIntegration> {
-    const vault = openVault(database.databases, { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' });
-    const integration = await signInAtSimulator({ databases: database.databases, vault, organisationId, provider: 'salesforce', settings: { instance_url: simulator.url } });
+    const integration = await signInAtSimulator({ databases: database.databases, vault: vaultHere(), organisationId, provider: 'salesforce', settings: { instance_url: simulator.url } });
     opened.push(integration);
     return integration;
   }
@@ -219,6 +220,18 @@ describe('a stored grant', () => {
     const integration = await signedIn();
     await change(integration, `tokens = set_byte(tokens, octet_length(tokens) - 1, get_byte(tokens, octet_length(tokens) - 1) # 1)`);
     expect(await integration.grant(quick).obtain(null)).toMatchObject({ kind: 'none', failure: { class: 'auth', code: 'vault.seal_broken' } });
+  });
+
+  it('does not count as a death what never reached the provider: settings that make no address are mended, and nobody signs in again', async () => {
+    const integration = await signedIn();
+    await expire(integration);
+    const astray = new StoredGrant({ ...integration.parts, settings: { instance_url: 'no address' }, databases: database.databases, vault: vaultHere(), tuning: quick });
+    for (let asked = 0; asked < 3; asked += 1) {
+      await expect(astray.obtain(null)).rejects.toThrow();
+      await change(integration, 'refreshing_until = clock_timestamp()');
+    }
+    expect(await row(integration)).toMatchObject({ state: 'connected', unfinished: 0 });
+    expect(await works(await integration.grant(quick).obtain(null))).toBe(true);
   });
 
   it('is used once a day, by one of those who look', async () => {

@@ -80,12 +80,13 @@ export class StoredGrant implements GrantedTokens {
 
   /** Null: something newer is stored, or somebody else is at it. */
   private async refresh(row: GrantRow, claim: Claim): Promise<TokenAnswer | null> {
-    const before = await this.open(row).catch(async (error: unknown) => {
-      await this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
+    const giveBack = (): Promise<void> => this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
+    const { before, isForHere } = await this.openHere(row).catch(async (error: unknown) => {
+      await giveBack();
       throw error;
     });
-    if (!this.isForHere(before)) {
-      await this.rows.rest(claim.holder, this.tuning.restMs, claim.unfinished > 0);
+    if (!isForHere) {
+      await giveBack();
       return none(notConnected({ state: 'connected', reason: 'address_changed' }));
     }
     const refreshToken = textIn(before, 'refresh_token');
@@ -158,6 +159,12 @@ export class StoredGrant implements GrantedTokens {
     const { organisationId, integrationId, vault } = this.parts;
     const opened = await vault.open(tokens ?? Buffer.alloc(0), placeOfGrant(organisationId, integrationId));
     return JSON.parse(opened.toString('utf8')) as GrantTokens;
+  }
+
+  /** Errors: a seal that does not open, settings that make no address any more; nothing was asked of the provider then. */
+  private async openHere(row: GrantRow): Promise<{ readonly before: GrantTokens; readonly isForHere: boolean }> {
+    const before = await this.open(row);
+    return { before, isForHere: this.isForHere(before) };
   }
 
   /** Whoever may change the settings must not get the tokens by that. */
