@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, createHmac, createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { createHash, createHmac, createSign, generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { type OpenIdProvider, OpenIdSignIn, type Role, permissionsOfRole } from '@trunkline/identity';
@@ -87,6 +87,17 @@ describe('signing in with an OpenID provider', () => {
         expect(rows[0]?.row).not.toContain(secret);
       }
     });
+
+    it('takes an answer to a sign-in that began at a gateway of the version before, which stores verifier and nonce', async () => {
+      const name = `cy-${randomUUID()}`;
+      const started = await send('POST', '/api/session/openid', { invitation: await invitationFor(`${name}@example.org`) });
+      const asked = new URL(String(started.body['url']));
+      const [verifier, nonce] = [randomBytes(32).toString('base64url'), randomBytes(32).toString('base64url')];
+      asked.searchParams.set('code_challenge', createHash('sha256').update(verifier).digest('base64url'));
+      asked.searchParams.set('nonce', nonce);
+      await gateway.database.databases.access.query('update openid_attempts set verifier = $2, nonce = $3 where state_sha256 = $1', [createHash('sha256').update(asked.searchParams.get('state') ?? '').digest(), verifier, nonce]);
+      expect((await send('GET', await atProvider(asked.href, name), undefined, cookieNamed(started, 'trunkline_openid'))).status).toBe(303);
+    }, 60_000);
 
     it.each(['//evil.example', 'https://evil.example', '/\\evil.example', '\\evil'])('goes nowhere else afterwards: %s', async (target) => {
       expect((await send('POST', '/api/session/openid', { return_to: target })).body).toMatchObject({ status: 400, code: 'request.invalid' });

@@ -40,6 +40,9 @@ interface AttemptRow {
   readonly return_to: string;
   readonly invited_to: string | null;
   readonly invitation: string | null;
+  /** Both set by a gateway of the version before, which stores what it made; null otherwise. */
+  readonly verifier: string | null;
+  readonly nonce: string | null;
 }
 
 interface AttemptSecrets {
@@ -85,7 +88,8 @@ export class OpenIdSignIn {
   async finish(callback: URL, browserToken: string | null): Promise<OpenIdArrival> {
     const state = callback.searchParams.get('state') ?? '';
     const attempt = await this.take(state, browserToken);
-    const vouched = await this.vouchedFor(callback, state, secretsOf(state, browserToken ?? ''));
+    const { verifier, nonce } = attempt;
+    const vouched = await this.vouchedFor(callback, state, verifier === null || nonce === null ? secretsOf(state, browserToken ?? '') : { verifier, nonce });
     const known = await this.accounts.byLogin(this.provider.issuer, vouched.subject);
     if (attempt.invited_to === null || attempt.invitation === null) {
       if (known === null) throw OpenIdRefused.because('no account here belongs to it');
@@ -108,7 +112,7 @@ export class OpenIdSignIn {
 
   /** Once: the row is gone before its content is used. */
   private async take(state: string, browserToken: string | null): Promise<AttemptRow> {
-    const { rows } = await this.databases.access.query<AttemptRow>('delete from openid_attempts where state_sha256 = $1 and expires_at > to_timestamp($2) returning browser_sha256, return_to, invited_to, invitation', [sha256Of(state), this.nowMs() / 1_000]);
+    const { rows } = await this.databases.access.query<AttemptRow>('delete from openid_attempts where state_sha256 = $1 and expires_at > to_timestamp($2) returning browser_sha256, return_to, invited_to, invitation, verifier, nonce', [sha256Of(state), this.nowMs() / 1_000]);
     const attempt = rows[0];
     if (attempt === undefined) throw OpenIdRefused.because('it was not started here, took too long or was finished already');
     if (browserToken === null || !isSame(sha256Of(browserToken), attempt.browser_sha256)) throw OpenIdRefused.because('it was started in another browser');
