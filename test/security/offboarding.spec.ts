@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { appendEntry } from '@trunkline/audit';
 import { actionCatalogue } from '@trunkline/connectors';
 import { resultsTopic } from '@trunkline/contracts';
 import { clearDepartures, offboard } from '@trunkline/custody';
 import { signInAtSimulator } from '@trunkline/grants/testing';
-import { createLedger } from '@trunkline/ledger';
+import { createLedger, createLedgerVerbs } from '@trunkline/ledger';
 import { placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import { tenantTables } from '@trunkline/storage/testing';
 import { Client } from 'pg';
@@ -86,6 +87,66 @@ describe('an organisation leaves', () => {
     await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(council.organisationId, council.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_destroyed' });
     await offboard(system.database.databases, council.organisationId);
     expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  /** An offboarding is known by what it asks for; it stands there until the other transaction ends. */
+  const offboardingWaits = (statement: string) => until('the offboarding waiting', async () => (await system.reader.query(`select from pg_stat_activity where wait_event_type = 'Lock' and query like $1 and datname = current_database()`, [`${statement}%`])).length > 0, 60_000, 20);
+
+  const entry = { actor: 'key:one', address: '127.0.0.1', action: 'integrations:write', outcome: 'done', requestId: 'one', before: null, after: null };
+
+  it('while somebody pauses an integration of it: neither stops the other', async () => {
+    const council = await system.seed({ name: 'Paused Council' });
+    const { databases } = system.database;
+    let going: Promise<unknown> = Promise.resolve();
+    const pausing = createLedgerVerbs({ databases, catalogue: actionCatalogue }).pause(council.organisationId, council.integrations.techone, async (transaction) => {
+      going = offboard(databases, council.organisationId);
+      await offboardingWaits('update integrations');
+      await appendEntry(transaction, council.organisationId, { ...entry, subject: 'pause' });
+    });
+    const [paused] = await Promise.allSettled([pausing]);
+    const [left] = await Promise.allSettled([going]);
+    expect([paused, left]).toMatchObject([{ status: 'fulfilled' }, { status: 'fulfilled' }]);
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('while somebody disconnects an integration of it: neither stops the other', async () => {
+    const council = await system.seed({ name: 'Disconnected Council' });
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    try {
+      const words = [council.organisationId, council.integrations.salesforce];
+      await owner.query(`insert into grants (organisation_id, integration_id, provider, state, tokens, connected_by) values ($1, $2, 'salesforce', 'connected', 'x', 'key:one')`, words);
+      // In the order in which grants are stored and let go of.
+      await owner.query('begin');
+      await owner.query('select from grants where organisation_id = $1 and integration_id = $2 for update', words);
+      const left = Promise.allSettled([offboard(system.database.databases, council.organisationId)]);
+      await offboardingWaits('update grants');
+      await owner.query('update integrations set version = version + 1 where organisation_id = $1 and id = $2', words);
+      await appendEntry(owner, council.organisationId, { ...entry, subject: 'disconnect' });
+      await owner.query('commit');
+      expect(await left).toMatchObject([{ status: 'fulfilled' }]);
+    } finally {
+      await owner.end();
+    }
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('while a process makes it a new data key: that one is destroyed too', async () => {
+    const council = await system.seed({ name: 'Rekeyed Council' });
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    try {
+      await owner.query('begin');
+      await owner.query('update data_keys set is_current = false where organisation_id = $1', [council.organisationId]);
+      await owner.query(`insert into data_keys (organisation_id, id, wrapped) values ($1, gen_random_uuid(), 'x')`, [council.organisationId]);
+      const ended = expect(offboard(system.database.databases, council.organisationId, () => { throw new Error('ended here'); })).rejects.toThrow('ended here');
+      await offboardingWaits('');
+      await owner.query('commit');
+      await ended;
+      expect((await owner.query('select wrapped from data_keys where organisation_id = $1', [council.organisationId])).rows).toEqual([{ wrapped: null }, { wrapped: null }]);
+    } finally {
+      await owner.end();
+    }
   });
 
   const readEverything = () => until('the ledger reading everything', async () => (await system.log.lag('ledger')).every(({ lag }) => lag <= 0n), 60_000, 50);

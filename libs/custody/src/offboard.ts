@@ -35,12 +35,16 @@ export async function offboard(databases: CustodyDatabases, organisationId: stri
 /** One transaction: no key, no credentials, no API key. Null: there is no such organisation (any more). Workers see the new version of an integration within seconds and hold its work. */
 async function shut(databases: CustodyDatabases, organisationId: string): Promise<string | null> {
   return inOrganisations(databases, [organisationId], async (client) => {
-    const { rows } = await client.query<{ at: Date }>('select now() as at from organisations where id = $1 for update', [organisationId]);
+    // No stronger lock: a transaction that holds one of the rows below and writes its audit entry next, which refers to this row, is waited for, and must not wait for us.
+    const { rows } = await client.query<{ at: Date }>('select now() as at from organisations where id = $1 for no key update', [organisationId]);
     const [row] = rows;
     if (row === undefined) return null;
+    // Waits for a process that is replacing a key, whose new one the next statement then sees.
+    await client.query('select from data_keys where organisation_id = $1 for no key update', [organisationId]);
     await client.query('update data_keys set wrapped = null, destroyed_at = now() where organisation_id = $1 and wrapped is not null', [organisationId]);
-    await client.query('update integrations set credentials = null, paused = true, version = version + 1, updated_at = now() where organisation_id = $1 and (credentials is not null or not paused)', [organisationId]);
+    // The grants' rows first, as everywhere.
     await client.query(`update grants set state = 'disconnected', reason = 'disconnected', tokens = null, version = version + 1 where organisation_id = $1 and tokens is not null`, [organisationId]);
+    await client.query('update integrations set credentials = null, paused = true, version = version + 1, updated_at = now() where organisation_id = $1 and (credentials is not null or not paused)', [organisationId]);
     await client.query('delete from sign_ins where organisation_id = $1', [organisationId]);
     await client.query('delete from api_key_index where organisation_id = $1', [organisationId]);
     return row.at.toISOString();
