@@ -26,6 +26,8 @@ const answerWithinMs = 2_000;
 const busyMachineMs = 5_000;
 /** How late a timer of ours is tells how busy the machine is. */
 const meterEveryMs = 100;
+/** So many answers in all may be late for what no timer of ours sees: a disk that stands still. */
+const allowedUnexplained = 2;
 const allowedGrowthMiB = 100;
 
 interface Refusal {
@@ -88,6 +90,17 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
     accepted.add(id);
   }
 
+  /** How late a timer of ours has been at most since it was last set back. */
+  function latenessMeter(): { reset(): void; mostMs(): number; stop(): void } {
+    let [metAt, mostMs] = [performance.now(), 0];
+    const meet = (): void => {
+      mostMs = Math.max(mostMs, performance.now() - metAt - meterEveryMs);
+      metAt = performance.now();
+    };
+    const timer = setInterval(meet, meterEveryMs);
+    return { reset: () => ([metAt, mostMs] = [performance.now(), 0]), mostMs: () => (meet(), mostMs), stop: () => clearInterval(timer) };
+  }
+
   /** Publishers that never rest, each event new; answers what was not accepted. */
   async function flood(prefix: string, isOver: () => boolean): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
@@ -124,23 +137,30 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
 
   it('goes on accepting without the database for keys it knows, says 503 for others, and plans all of it afterwards', async () => {
     await database.kill();
-    const endsAt = performance.now() + awaySeconds * 1_000;
-    let count = 0;
-    let late = 0;
+    const lateness = latenessMeter();
+    let endsAt = performance.now() + awaySeconds * 1_000;
+    let [count, late, unexplained] = [0, 0, 0];
     while (performance.now() < endsAt) {
       const id = `without-database-${count + late}`;
+      lateness.reset();
       const beganAt = performance.now();
       const { status, json } = await client.publish([councilEvent(id)]);
-      // Only a machine that stands still for all the time an answer has may say so.
-      const isLate = status === 503 && String(json['code']) === 'gateway.not_durable' && performance.now() - beganAt > 0.9 * answerWithinMs;
+      const tookMs = performance.now() - beganAt;
+      // Only a machine that stands still for all the time an answer has may say so; what it takes is not taken from the time watched.
+      const isLate = status === 503 && String(json['code']) === 'gateway.not_durable' && tookMs > 0.9 * answerWithinMs;
       expect({ status, isLate }).toEqual({ status: isLate ? 503 : 202, isLate });
-      if (isLate) late += 1;
-      else {
+      if (isLate) {
+        late += 1;
+        endsAt += tookMs;
+        if (lateness.mostMs() < answerWithinMs / 2) unexplained += 1;
+        expect(unexplained).toBeLessThanOrEqual(allowedUnexplained);
+      } else {
         accepted.add(id);
         count += 1;
       }
       await wait(20);
     }
+    lateness.stop();
     expect(count).toBeGreaterThan(late);
     const stranger = await new GatewayClient(client.url, unseenKey).publish([councilEvent('of-a-stranger')]);
     expect(stranger.status).toBe(503);
