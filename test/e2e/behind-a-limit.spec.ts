@@ -7,12 +7,13 @@ import { until } from '../support/until.js';
 jest.setTimeout(90_000);
 
 const perSecond = 20;
-/** More than twice what may be called while it is watched, so that calls are waiting whenever somebody else comes. */
-const backlog = 500;
-/** Long enough for the first burst to be paid back. */
-const watchedMs = 12_000;
+/** So many that more than half is still waiting when somebody else has come and gone, after the longest time watched. */
+const backlog = 1_000;
+/** Calls that are counted for nothing: the first burst is paid back by then. */
+const burstMs = 5_000;
 /** A busy machine that stands still for a second or two takes calls from the whole of the time, not from every five seconds of it. */
 const undisturbedMs = 5_000;
+const longestMs = burstMs + 2 * undisturbedMs + 2_000;
 
 /** Hundreds of steps behind a limit that only the customer's contract names, through every service and a real database. */
 describe('a backlog behind a limit of calls', () => {
@@ -44,22 +45,28 @@ describe('a backlog behind a limit of calls', () => {
   };
 
   it('uses nearly all of it, never more, with hardly a command in vain', async () => {
-    const runIds = await limited.publishSurely(Array.from({ length: backlog }, (_, index) => councilEvent(`limited-${index}`)));
+    const events = Array.from({ length: backlog }, (_, index) => councilEvent(`limited-${index}`));
+    let accepted = 0;
+    for (let from = 0; from < backlog; from += 500) accepted += (await limited.publishSurely(events.slice(from, from + 500))).size;
+    expect(accepted).toBe(backlog);
     const first = await until('the first call', async () => (await arrivals())[0]);
-    await until('the time watched', () => Date.now() > first + watchedMs);
-    const times = (await arrivals()).filter((at) => at < first + watchedMs);
+    const sustained = async (): Promise<number> => fullest((await arrivals()).filter((at) => at >= first + burstMs), undisturbedMs);
+    const nearlyAll = (0.9 * perSecond * undisturbedMs) / 1_000;
+    await until('five seconds on end', async () => Date.now() > first + burstMs + undisturbedMs && ((await sustained()) >= nearlyAll || Date.now() > first + longestMs), 2 * longestMs, 500);
+    expect(await sustained()).toBeGreaterThanOrEqual(nearlyAll);
+    const times = await arrivals();
     expect(fullest(times, 1_000)).toBeLessThanOrEqual(perSecond);
-    expect(fullest(times, undisturbedMs)).toBeGreaterThanOrEqual((0.9 * perSecond * undisturbedMs) / 1_000);
-    expect(times.length).toBeGreaterThanOrEqual((0.6 * perSecond * watchedMs) / 1_000);
+    const watchedS = ((times.at(-1) ?? first) - first) / 1_000;
+    expect(watchedS).toBeGreaterThan(0.9 * (burstMs + undisturbedMs) / 1_000);
+    expect(times.length).toBeGreaterThanOrEqual(0.6 * perSecond * watchedS);
     expect((await commands()) / (await arrivals()).length).toBeLessThanOrEqual(1.2);
-    expect(runIds.size).toBe(backlog);
   });
 
   it('and a tenant without a limit passes by', async () => {
     const runIds = await free.publishSurely(Array.from({ length: 20 }, (_, index) => councilEvent(`free-${index}`)));
     await system.untilState(runIds.values(), 'done');
-    // In the order of things and not in seconds: it ends while the backlog still waits.
+    // In the order of things and not in seconds: it ends while most of the backlog still waits.
     const [row] = await system.reader.query<{ count: number }>(`select count(*)::int as count from runs where organisation_id = $1 and state <> 'done'`, [council.organisationId]);
-    expect(row?.count).toBeGreaterThan(0);
+    expect(row?.count).toBeGreaterThan(backlog / 2);
   });
 });
