@@ -274,15 +274,16 @@ describe('heartbeat', () => {
 
 describe('breaker', () => {
   it('opens after failures, answers without a call, and lets one try through later', async () => {
-    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 400 } });
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 1_000 } });
     await control.fault({ match: { path: '/upserted' }, status: 503 });
     for (let number = 0; number < 5; number += 1) await run(command('upsert'), quick);
-    // Each time it has been open for its time one call is tried; on a machine that stands still that may be the next one.
-    const outcome = await bench.until('an answer without a call', async () => {
+    // Each time it has been open for its time one call is tried; on a machine that stands still that may be the next one, and hardly the next three.
+    let outcome: StepOutcome | undefined;
+    for (let tries = 0; tries < 3 && outcome === undefined; tries += 1) {
       const calls = await control.callCount();
       const told = await run(command('upsert'), quick);
-      return (await control.callCount()) === calls ? told : undefined;
-    });
+      if ((await control.callCount()) === calls) outcome = told;
+    }
     expect(outcome).toMatchObject({ kind: 'throttled', code: 'breaker.open', gate: 'provider-down' });
     await control.clear();
     await bench.until('a try that succeeds', async () => ((await run(command('upsert'), quick)).kind === 'ok' ? true : undefined));
@@ -379,44 +380,6 @@ describe('hand-over', () => {
     server.release();
     await stopped;
     expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
-  });
-});
-
-describe('settling', () => {
-  const settle = async (one: Command) => {
-    const before = bench.results.length;
-    await handle({ ...one, kind: 'settle' });
-    const result = await bench.until('the finding', () => bench.results.slice(before).find(({ runId, answer }) => runId === one.runId && answer.kind === 'finding'));
-    return result.answer.kind === 'finding' ? result.answer.finding : undefined;
-  };
-
-  it('finds what was written, with the same result fields', async () => {
-    const one = command('search');
-    const outcome = await run(one);
-    expect(outcome.kind).toBe('ok');
-    if (outcome.kind === 'ok') expect(await settle(one)).toEqual({ kind: 'found', result: outcome.result, externalId: outcome.externalId });
-  });
-
-  it('finds nothing where nothing was written', async () => {
-    expect(await settle(command('search'))).toEqual({ kind: 'none' });
-  });
-
-  it('tells several apart', async () => {
-    const one = command('search');
-    await run(one);
-    await run({ ...one, dispatch: 2 });
-    expect(await settle(one)).toEqual({ kind: 'several', count: 2 });
-  });
-
-  it('says why it could not look', async () => {
-    await control.fault({ match: { method: 'GET', path: '/searched' }, status: 429, retryAfter: '30', times: 1 });
-    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'throttled', untilMs: expect.any(Number) as unknown });
-    integrationId = await bench.integration('fixture', { base_url: server.url });
-    await control.fault({ match: { method: 'GET', path: '/searched' }, status: 500, times: 1 });
-    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'transient' });
-    await control.revoke();
-    integrationId = await bench.integration('fixture', { base_url: server.url });
-    expect(await settle(command('search'))).toMatchObject({ kind: 'failed', class: 'auth' });
   });
 });
 
