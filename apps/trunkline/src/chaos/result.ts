@@ -25,6 +25,7 @@ export interface ChaosResult extends Surroundings {
   readonly freezes: number;
   readonly restarts: number;
   readonly providerFaults: number;
+  /** That the gateway confirmed. */
   readonly pauses: number;
   readonly skipped: number;
   readonly seconds: { readonly load: number; readonly drain: number; readonly check: number; readonly all: number };
@@ -73,7 +74,7 @@ export function resultOf({ options, schedule, interventions, findings, windows, 
     freezes: done.filter(({ kind }) => kind === 'freeze').length,
     restarts: done.filter(({ kind }) => kind === 'restart').length,
     providerFaults: done.filter(({ kind }) => kind === 'provider-fault').length,
-    pauses: done.filter(({ kind }) => kind === 'pause').length,
+    pauses: interventions.pauses.length,
     skipped: interventions.skipped.length,
     seconds,
     findings: findings.map(({ invariant, checked, note, breaches }) => ({ invariant, checked, note, breaches: breaches.length, examples: breaches.slice(0, 5).map(({ says }) => says) })),

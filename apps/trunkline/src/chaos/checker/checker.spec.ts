@@ -201,6 +201,22 @@ describe('limits and pauses', () => {
     expect(noteOf(sixOf(6))).toBe('p at most 6 of 6 in 1 s');
   });
 
+  /** Its first command passed long before the pause. */
+  const sentAgain = (answeredAtMs: number, appendedAtMs: number): Partial<Evidence> => ({
+    pauses: [paused],
+    commands: new Map([['run-1', [command('first', 1_010), command('second', 2_010), command('last', 3_010), { ...command('first', appendedAtMs, 2), firstAdmittedAtMs: 1_005 }]]]),
+    attempts: new Map([['run-1', [attempt('first', answeredAtMs, { outcome: 'transient' }), ...(good.attempts.get('run-1') ?? []).map((one) => (one.stepId === 'first' ? { ...one, dispatch: 2 } : one))]]]),
+  });
+
+  it('says of a pause how much was let through after it, and where nothing was, that it was not put to the test', () => {
+    expect(noteOf(admitted(120_001))).toBe('p at most 2 of 2 in 1 s; p of alpha paused for 20 s, let through in the minute after: 1');
+    for (const nothing of [admitted(99_000), admitted(180_000), admitted(130_000, { integrationId: 'another' }), admitted(120_001, { dispatch: 2 })]) expect(noteOf(nothing)).toMatch(/, let through in the minute after: 0 \(not put to the test\)$/);
+  });
+
+  it('is broken by a step that is let through again upon an answer that came when it had been paused', () => {
+    expect(broken(sentAgain(113_000, 113_500))).toContain('I7 step first of run run-1 was let through again to p of alpha 13000 ms after that had been paused');
+  });
+
   it('is broken by a step that is let through to what is paused', () => {
     expect(broken(admitted(113_000))).toEqual(['I7 step first of run run-1 was let through to p of alpha 13000 ms after that had been paused']);
   });
@@ -210,6 +226,8 @@ describe('limits and pauses', () => {
     ['was let through afterwards', admitted(120_001)],
     ['was let through before and came into the log only now', admitted(99_000, { appendedAtMs: 115_000 })],
     ['goes to another integration', admitted(113_000, { integrationId: 'another' })],
+    ['was sent again upon an answer from before everybody could know', sentAgain(111_000, 113_000)],
+    ['was sent again and came into the log only afterwards', sentAgain(113_000, 120_001)],
   ];
 
   it.each(kept)('is not broken by a step that %s', (_what, evidence) => {

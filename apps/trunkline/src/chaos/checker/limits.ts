@@ -1,4 +1,4 @@
-import type { CallWindowEvidence, CommandEvidence, Evidence, PauseEvidence } from './evidence.js';
+import type { AttemptEvidence, CallWindowEvidence, CommandEvidence, Evidence, PauseEvidence } from './evidence.js';
 import type { Breach, Finding } from './verdict.js';
 
 /** A limit that was never reached to this part has not been put to the test. */
@@ -8,6 +8,8 @@ export const testedShare = 0.9;
  * The overshoot of one flush that a pause allows lies within.
  */
 export const pauseKnownWithinMs = 12_000;
+/** What had waited behind a pause is let through soon after it; where nothing is, nothing had waited. */
+const resumedWithinMs = 60_000;
 
 /** How far one limit was used. */
 export interface FullestWindow {
@@ -29,15 +31,15 @@ export function fullestWindows(calls: readonly CallWindowEvidence[]): readonly F
 }
 
 /** I7: in every window of that length, wherever it begins; and a pause is a limit of nothing new. */
-export function checkLimits({ calls, commands, pauses }: Pick<Evidence, 'calls' | 'commands' | 'pauses'>): Finding {
+export function checkLimits({ calls, commands, attempts, pauses }: Pick<Evidence, 'calls' | 'commands' | 'attempts' | 'pauses'>): Finding {
   const windows = fullestWindows(calls);
   const tooMany = windows.flatMap(({ provider, pathPrefix, limit, windowMs, most, fromMs }): Breach[] => {
     if (most <= limit) return [];
     return [{ invariant: 'I7', says: `${provider} ${pathPrefix} got ${most} calls in the ${windowMs / 1000} s from ${new Date(fromMs).toISOString()}; ${limit} are allowed`, runId: null, eventId: null }];
   });
   const told = windows.map(({ provider, most, limit, windowMs, isTested }) => `${provider} at most ${most} of ${limit} in ${windowMs / 1000} s${isTested ? '' : ' (not put to the test)'}`);
-  const note = [told.join(', ') || 'no limits', ...(pauses.length === 0 ? [] : [`${pauses.length} pauses`])].join('; ');
-  return { invariant: 'I7', checked: calls.reduce((sum, { atMs }) => sum + atMs.length, 0), note, breaches: [...tooMany, ...sentThoughPaused(commands, pauses)] };
+  const note = [told.join(', ') || 'no limits', ...pauses.map((pause) => pauseInWords(commands, pause))].join('; ');
+  return { invariant: 'I7', checked: calls.reduce((sum, { atMs }) => sum + atMs.length, 0), note, breaches: [...tooMany, ...sentThoughPaused(commands, attempts, pauses)] };
 }
 
 function fullest({ atMs, windowMs }: CallWindowEvidence): { readonly most: number; readonly fromMs: number } {
@@ -49,14 +51,31 @@ function fullest({ atMs, windowMs }: CallWindowEvidence): { readonly most: numbe
   return { most, fromMs };
 }
 
-/** By the time at which a step first passed its gate: what had passed before may lie in the log until its ledger comes back. */
-function sentThoughPaused(commands: Evidence['commands'], pauses: readonly PauseEvidence[]): readonly Breach[] {
+function pauseInWords(commands: Evidence['commands'], { integrationId, name, fromMs, untilMs }: PauseEvidence): string {
+  const letThrough = [...commands.values()].flat().filter((command) => command.integrationId === integrationId && isFirst(command) && command.firstAdmittedAtMs >= untilMs && command.firstAdmittedAtMs < untilMs + resumedWithinMs).length;
+  return `${name} paused for ${Math.round((untilMs - fromMs) / 1000)} s, let through in the minute after: ${letThrough}${letThrough === 0 ? ' (not put to the test)' : ''}`;
+}
+
+const isFirst = ({ kind, dispatch }: CommandEvidence): boolean => kind === 'execute' && dispatch === 1;
+
+function sentThoughPaused(commands: Evidence['commands'], attempts: Evidence['attempts'], pauses: readonly PauseEvidence[]): readonly Breach[] {
   if (pauses.length === 0) return [];
-  const isOf = ({ integrationId, fromMs, untilMs }: PauseEvidence, command: CommandEvidence): boolean =>
-    command.integrationId === integrationId && command.kind === 'execute' && command.dispatch === 1 && command.firstAdmittedAtMs > fromMs + pauseKnownWithinMs && command.firstAdmittedAtMs < untilMs;
   return [...commands].flatMap(([runId, sent]) => sent.flatMap((command): Breach[] => {
-    const pause = pauses.find((one) => isOf(one, command));
+    if (command.kind !== 'execute') return [];
+    const { fromMs: sinceMs, untilMs: byMs } = passedGate(command, attempts.get(runId) ?? []);
+    const pause = pauses.find(({ integrationId, fromMs, untilMs }) => command.integrationId === integrationId && sinceMs > fromMs + pauseKnownWithinMs && byMs < untilMs);
     if (pause === undefined) return [];
-    return [{ invariant: 'I7', says: `step ${command.stepId} of run ${runId} was let through to ${pause.name} ${Math.round(command.firstAdmittedAtMs - pause.fromMs)} ms after that had been paused`, runId, eventId: null }];
+    const what = isFirst(command) ? 'let through' : 'let through again';
+    return [{ invariant: 'I7', says: `step ${command.stepId} of run ${runId} was ${what} to ${pause.name} ${Math.round(sinceMs - pause.fromMs)} ms after that had been paused`, runId, eventId: null }];
   }));
+}
+
+/**
+ * When a command was let through. Its first one says so: what had passed before a pause may lie in the log until its ledger comes back.
+ * Of those after it no record does: they were let through when the answer they follow had been written, and before they were appended. One that follows an answer from before the pause is therefore not seen here.
+ */
+function passedGate(command: CommandEvidence, attempts: readonly AttemptEvidence[]): { readonly fromMs: number; readonly untilMs: number } {
+  if (isFirst(command)) return { fromMs: command.firstAdmittedAtMs, untilMs: command.firstAdmittedAtMs };
+  const answered = attempts.filter(({ stepId, dispatch }) => stepId === command.stepId && dispatch === command.dispatch - 1).map(({ committedAtMs }) => committedAtMs);
+  return { fromMs: answered.length === 0 ? command.firstAdmittedAtMs : Math.min(...answered), untilMs: command.appendedAtMs };
 }
