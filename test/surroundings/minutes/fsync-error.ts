@@ -20,6 +20,7 @@ describe('a disk that answers EIO when PostgreSQL asks it to keep something', ()
   const folder = mkdtempSync(join(tmpdir(), 'trunkline-fsync-'));
   let server: PostgresServer;
   let hasEnded = (): boolean => false;
+  let startedAtMs = 0;
   let gateway: OneGateway | undefined;
   const tracers: ChildProcess[] = [];
 
@@ -39,17 +40,20 @@ describe('a disk that answers EIO when PostgreSQL asks it to keep something', ()
   async function start(): Promise<void> {
     server = await startPostgres({ dataDir: join(folder, 'pg'), ...(server === undefined ? {} : { port: server.port }) });
     hasEnded = watchEnd(server);
+    startedAtMs = performance.now();
   }
 
   /** The server and all its processes, those to come included. */
   async function breakDisk(): Promise<void> {
     const pids = [server.pid, ...childrenOf(server.pid)];
-    const tracer = spawn('strace', ['-f', '-q', '-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:error=EIO', '-o', '/dev/null', ...pids.flatMap((pid) => ['-p', String(pid)])], { stdio: ['ignore', 'ignore', 'pipe'] });
-    tracers.push(tracer);
-    let said = '';
-    tracer.stderr?.on('data', (text: Buffer) => (said += text.toString()));
-    await wait(500);
-    if (tracer.exitCode !== null) throw new Error(`strace: ${said}`);
+    tracers.push(await brokenFor(pids));
+  }
+
+  /** As a supervisor: the server may end once more over what it could not keep, and one whose recovery died under strace is not always told so by the system. */
+  async function startAgain(): Promise<void> {
+    const isStuck = !hasEnded() && performance.now() - startedAtMs > stuckAfterMs;
+    if (isStuck) await server.kill();
+    if (isStuck || hasEnded()) await start();
   }
 
   async function heal(): Promise<void> {
@@ -87,15 +91,9 @@ describe('a disk that answers EIO when PostgreSQL asks it to keep something', ()
     }
     await heal();
     const healedAt = performance.now();
-    let startedAt = healedAt;
-    // The server may end once more over what it could not keep. One whose recovery died under strace is not always told so by the system; a supervisor starts again what does not serve.
+    startedAtMs = healedAt;
     await until('a 202 on a disk that works', async () => {
-      const isStuck = performance.now() - startedAt > stuckAfterMs;
-      if (isStuck) await server.kill();
-      if (isStuck || hasEnded()) {
-        await start();
-        startedAt = performance.now();
-      }
+      await startAgain();
       const answer = await client.publish([councilEvent('healthy again')]).catch(() => null);
       return answer?.status === 202;
     }, 60_000, 200);
@@ -108,3 +106,13 @@ describe('a disk that answers EIO when PostgreSQL asks it to keep something', ()
     tellFigure(`EIO on fsync and fdatasync under PostgreSQL ${failsSeconds} s`, `${refused.length} × 503, 0 × 202; the server ended ${crashes} times; all ${accepted.size} accepted before and after are planned; accepting again after ${(backMs / 1000).toFixed(1)} s`);
   });
 });
+
+/** Whatever these processes, and those they start, ask the disk to keep fails until the tracer ends. */
+async function brokenFor(pids: readonly number[]): Promise<ChildProcess> {
+  const tracer = spawn('strace', ['-f', '-q', '-e', 'trace=fsync,fdatasync', '-e', 'inject=fsync,fdatasync:error=EIO', '-o', '/dev/null', ...pids.flatMap((pid) => ['-p', String(pid)])], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  tracer.stderr?.on('data', (text: Buffer) => (said += text.toString()));
+  await wait(500);
+  if (tracer.exitCode !== null) throw new Error(`strace: ${said}`);
+  return tracer;
+}

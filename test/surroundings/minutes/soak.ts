@@ -11,6 +11,7 @@ import { councilEvent } from '../../support/service-requests.js';
 import { until } from '../../support/until.js';
 import { childrenOf, ownMemoryOfDatabaseMiB, residentMiB } from '../memory.js';
 import { tellFigure } from '../figures.js';
+import { LiveHeap } from '../live-heap.js';
 import { slopePerMinute, type Sample } from '../slope.js';
 
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 30);
@@ -19,7 +20,9 @@ const eventsPerSecond = Number(process.env['SOAK_RATE'] ?? 20);
 const sampleEveryMs = 5_000;
 const subjects = 500;
 const allowedMiBPerMinute = 1;
-const heapOfAllInOne = 'heap of the all-in-one, lowest of each minute';
+const heapOfAllInOne = 'live heap of the all-in-one';
+/** A full collection stops the process for a moment. */
+const samplesPerHeap = 12;
 
 jest.setTimeout((minutes + 5) * 60_000);
 
@@ -33,9 +36,11 @@ interface DevFile {
 class Watch {
   readonly samples = new Map<string, Sample[]>();
 
+  private taken = 0;
+
   constructor(
     private readonly folder: string,
-    private readonly operationsUrl: string,
+    private readonly heap: LiveHeap,
   ) {}
 
   async take(): Promise<void> {
@@ -44,8 +49,8 @@ class Watch {
     const atMs = performance.now();
     const note = (name: string, value: number): void => void this.samples.set(name, [...(this.samples.get(name) ?? []), { atMs, value }]);
     note('all-in-one', residentMiB(platform));
-    const heap = await usedHeapMiB(this.operationsUrl);
-    if (heap !== null) note(heapOfAllInOne, heap);
+    if (this.taken % samplesPerHeap === 0) note(heapOfAllInOne, await this.heap.usedMiB());
+    this.taken += 1;
     for (const pid of childrenOf(platform)) {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
       const simulated = words[words.indexOf('sim') + 1];
@@ -57,8 +62,7 @@ class Watch {
   slopes(): readonly { readonly name: string; readonly firstMiB: number; readonly lastMiB: number; readonly slope: number }[] {
     return [...this.samples].map(([name, all]) => {
       const begun = all[0]?.atMs ?? 0;
-      const warm = all.filter(({ atMs }) => atMs - begun >= warmUpMinutes * 60_000);
-      const samples = name === heapOfAllInOne ? lowestOfEachMinute(warm) : warm;
+      const samples = all.filter(({ atMs }) => atMs - begun >= warmUpMinutes * 60_000);
       return { name, firstMiB: samples[0]?.value ?? Number.NaN, lastMiB: samples.at(-1)?.value ?? Number.NaN, slope: slopePerMinute(samples) };
     });
   }
@@ -74,7 +78,8 @@ describe(`soak: ${minutes} minutes at ${eventsPerSecond} events/s`, () => {
     await platform.until(() => platform.output.includes('The platform stays open'), 'the platform');
     const dev = JSON.parse(readFileSync(join(platform.folder, 'state', 'dev.json'), 'utf8')) as DevFile;
     const client = new GatewayClient(dev.gateway, dev.apiKey);
-    const watch = new Watch(platform.folder, /Health and metrics: (\S+)/.exec(platform.output)?.[1] ?? '');
+    const heap = await LiveHeap.of(pidIn(join(platform.folder, 'state', 'platform.pid')), () => platform.output);
+    const watch = new Watch(platform.folder, heap);
     const beganAt = performance.now();
     const posts: Promise<unknown>[] = [];
     const failures: string[] = [];
@@ -93,6 +98,7 @@ describe(`soak: ${minutes} minutes at ${eventsPerSecond} events/s`, () => {
       }
     }
     await Promise.all(posts);
+    heap.close();
     expect(failures).toEqual([]);
     const reader = new LedgerReader(dev.databaseUrl);
     await until('all runs done', async () => (await reader.count('done')) === sent + 1, 60_000, 500);
@@ -108,19 +114,6 @@ describe(`soak: ${minutes} minutes at ${eventsPerSecond} events/s`, () => {
     expect(slopes.filter(({ name, slope }) => !name.startsWith('simulator') && !(slope < allowedMiBPerMinute))).toEqual([]);
   });
 });
-
-/** Between collections a heap rises and falls by far more than a leak adds. */
-function lowestOfEachMinute(samples: readonly Sample[]): readonly Sample[] {
-  return [...Map.groupBy(samples, ({ atMs }) => Math.floor(atMs / 60_000)).values()].map((minute) => minute.reduce((low, sample) => (sample.value < low.value ? sample : low)));
-}
-
-/** Null when it could not be asked: of hundreds of samples one may be missing. */
-async function usedHeapMiB(operationsUrl: string): Promise<number | null> {
-  const answer = await fetch(`${operationsUrl}/metrics`, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
-  const text = await answer?.text().catch(() => '');
-  const used = /^nodejs_heap_size_used_bytes(?:\{[^}]*\})? (\S+)/m.exec(text ?? '')?.[1];
-  return used === undefined ? null : Number(used) / 1024 / 1024;
-}
 
 function pidIn(file: string): number {
   return Number.parseInt(readFileSync(file, 'utf8'), 10);
