@@ -7,9 +7,12 @@ import { openTestDatabase } from './testing/index.js';
 import { keysWithoutOrganisation, openTables, tenantFree, tenantTables } from './testing/catalogue.js';
 import { rightsGiven, rightsMeant } from './testing/given-rights.js';
 import { connectionAs } from './databases.js';
+import { tenantTable } from './tenant-table.js';
 
 const shut = 'alter table probe enable row level security; alter table probe force row level security;';
-const policies = (using = `organisation_id = nullif(current_setting('app.org_id', true), '')::uuid`): string => ['app_tenant', 'app_system'].map((role) => `create policy ${role} on probe to ${role} using (${using}) with check (${using});`).join(' ');
+const [ofTenant, ofSystem] = [`organisation_id = nullif(current_setting('app.org_id', true), '')::uuid`, `organisation_id = any((select string_to_array(nullif(current_setting('app.org_ids', true), ''), ',')::uuid[])::uuid[])`];
+const policies = (tenant = ofTenant, system = tenant === ofTenant ? ofSystem : tenant, tenantWrites = tenant): string =>
+  `create policy tenant on probe to app_tenant using (${tenant}) with check (${tenantWrites}); create policy system on probe to app_system using (${system}) with check (${system});`;
 
 describe('row-level security', () => {
   let database: TestDatabase;
@@ -52,8 +55,11 @@ describe('row-level security', () => {
       expect(rows).toEqual([]);
     });
 
-    it('lets pass a table that is shut', async () => {
-      expect(await after(`create table probe (organisation_id uuid primary key); ${shut} ${policies()}`, () => openTables(owner))).toEqual([]);
+    it.each([
+      ['by hand', `${shut} ${policies()}`],
+      ['as every table is', tenantTable('probe').join('; ')],
+    ])('lets pass a table that is shut %s', async (_, statements) => {
+      expect(await after(`create table probe (organisation_id uuid primary key); ${statements}`, () => openTables(owner))).toEqual([]);
     });
 
     it.each([
@@ -67,6 +73,12 @@ describe('row-level security', () => {
       ['no primary key', `create table probe (organisation_id uuid not null); ${shut} ${policies()}`, 'probe: has no primary key'],
       ['a policy for everybody', `create table probe (organisation_id uuid primary key); ${shut} ${policies()} create policy open on probe using (true)`, 'probe: its policies are'],
       ['policies that let everything through', `create table probe (organisation_id uuid primary key); ${shut} ${policies('true')}`, 'does not look at the organisation'],
+      ['policies that let everything through besides', `create table probe (organisation_id uuid primary key); ${shut} ${policies(`${ofTenant} or true`)}`, 'probe: the policy system, tenant does not look at the organisation alone'],
+      ['a policy that lets some rows through besides', `create table probe (organisation_id uuid primary key, id uuid, public_flag bool); ${shut} ${policies(ofTenant, `${ofSystem.replace('organisation_id', 'id')} or public_flag`)}`, 'probe: the policy system does not look at the organisation alone'],
+      ['a policy that looks at another id', `create table probe (organisation_id uuid primary key, id uuid); ${shut} ${policies(ofTenant.replace('organisation_id', 'id'), ofSystem)}`, 'probe: the policy tenant does not look at the organisation alone'],
+      ['tenants that see the organisations of the system', `create table probe (organisation_id uuid primary key); ${shut} ${policies(ofSystem, ofSystem)}`, 'probe: the policy tenant does not look at the organisation alone'],
+      ['tenants that write what they like', `create table probe (organisation_id uuid primary key); ${shut} ${policies(ofTenant, ofSystem, `${ofTenant} or true`)}`, 'probe: the policy tenant does not look at the organisation alone'],
+      ['a policy that does not say what may be written', `create table probe (organisation_id uuid primary key); ${shut} create policy tenant on probe to app_tenant using (${ofTenant}); create policy system on probe to app_system using (${ofSystem}) with check (${ofSystem})`, 'probe: the policy tenant does not look at the organisation alone'],
       ['one more role that sees it', 'create policy wide on integrations to app_access using (true)', 'integrations: its policies are'],
       ['a view over it', 'create view probe as select * from integrations', 'probe: a view'],
       ['a copy of it', 'create materialized view probe as select * from integrations', 'probe: a view'],

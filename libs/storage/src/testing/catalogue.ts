@@ -44,6 +44,12 @@ export const tenantFree: Readonly<Record<string, string>> = {
 /** Policies that see more than the organisations that are set, beside those of `app_tenant` and `app_system`. */
 const widerPolicies: Readonly<Record<string, string>> = { data_keys: 'app_custody:*', grants: 'app_keeper:r' };
 
+/** What a policy of each role says in PostgreSQL's own words, `%s` being the column: all of it, so that nothing can be added. */
+const looksOf = {
+  app_tenant: `(%s = (NULLIF(current_setting('app.org_id'::text, true), ''::text))::uuid)`,
+  app_system: `(%s = ANY (( SELECT (string_to_array(NULLIF(current_setting('app.org_ids'::text, true), ''::text), ','::text))::uuid[] AS string_to_array)::uuid[]))`,
+};
+
 interface Relation {
   readonly name: string;
   readonly kind: string;
@@ -53,7 +59,7 @@ interface Relation {
   readonly isForced: boolean;
   readonly hasKey: boolean;
   readonly policies: readonly string[];
-  /** Of app_tenant and app_system, those that do not look at the setting, on reading or on writing. */
+  /** Of app_tenant and app_system, those that look at anything else than the setting of their role, on reading or on writing. */
   readonly loose: readonly string[];
 }
 
@@ -66,11 +72,11 @@ export async function openTables(owner: Client): Promise<readonly string[]> {
        c.relrowsecurity and c.relforcerowsecurity as "isForced",
        exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) as "hasKey",
        (select coalesce(array_agg(coalesce(r.rolname::text, 'everybody') || ':' || p.polcmd::text order by r.rolname), '{}') from pg_policy p cross join lateral unnest(p.polroles) as role_oid left join pg_roles r on r.oid = role_oid where p.polrelid = c.oid) as policies,
-       (select coalesce(array_agg(p.polname::text), '{}') from pg_policy p join pg_roles r on r.oid = any (p.polroles) where p.polrelid = c.oid and r.rolname in ('app_tenant', 'app_system')
-          and not coalesce(pg_get_expr(p.polqual, c.oid) ~ $1 and pg_get_expr(p.polwithcheck, c.oid) ~ $1, false)) as loose
+       (select coalesce(array_agg(p.polname::text order by p.polname), '{}') from pg_policy p join pg_roles r on r.oid = any (p.polroles) where p.polrelid = c.oid and r.rolname in ('app_tenant', 'app_system')
+          and (pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)) is distinct from (select (looks, looks) from format($1::jsonb ->> r.rolname, case when c.oid = to_regclass('public.organisations') then 'id' else 'organisation_id' end) looks)) as loose
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'm', 'v', 'f') order by 1`,
-    [`\\m(organisation_id|id) = .*current_setting\\('app\\.org_ids?'`],
+    [JSON.stringify(looksOf)],
   );
   return rows.flatMap((relation) => {
     const problem = problemOf(relation);
@@ -88,7 +94,7 @@ function problemOf({ name, kind, isPartition, isGiven, hasOrganisation, isForced
   const wider = widerPolicies[name];
   const meant = ['app_system:*', 'app_tenant:*', ...(wider === undefined ? [] : [wider])].sort();
   if (meant.join() !== [...policies].sort().join()) return `its policies are ${policies.join(', ') || 'none'}`;
-  return loose.length === 0 ? null : `the policy ${loose.join(', ')} does not look at the organisation`;
+  return loose.length === 0 ? null : `the policy ${loose.join(', ')} does not look at the organisation alone`;
 }
 
 /**
