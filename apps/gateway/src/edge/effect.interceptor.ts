@@ -34,7 +34,7 @@ export class EffectInterceptor implements NestInterceptor {
       requestId: String(request.id),
       outcome,
       change: changeOf(request),
-      // What failed afterwards was rolled back with its entry.
+      // A transaction that failed took its entry back with it. What fails after its commit (giving a grant back, reading the view to answer with) is told besides: the trail then says `done`, and next the code.
       isEntered: outcome === done && isEntered(request),
     });
     rememberDraft(request, (change) => ({ ...effect(done), change }));
