@@ -27,7 +27,8 @@ export async function openTestDatabase(options: DatabasesOptions = {}): Promise<
     await client.query(`create database ${name} template ${template}`);
   });
   const url = databaseAt(server.url, name);
-  const databases = openDatabases(url, options);
+  // A machine that is busy with other suites takes its time over a connection; that is no database that is away.
+  const databases = openDatabases(url, { connectTimeoutMs: 30_000, ...options });
   return {
     url,
     databases,
