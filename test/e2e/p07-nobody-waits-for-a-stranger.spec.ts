@@ -11,8 +11,11 @@ const eventCount = process.env['SURROUNDINGS_SECONDS'] === undefined ? 60 : 480;
 const warmUpCount = 20;
 const strangersEvents = 60;
 const strangersEvery = 100;
-/** By so much the p95 of two that are alike may differ: by chance, and by what one process does for both. */
-const allowed = { ratio: 1.25, ms: 30 };
+/**
+ * By so much the p95 of two that are alike may differ by chance.
+ * Both platforms share the event loop of this process: what the stranger takes of the processor slows both alike and is not seen here. `test/surroundings/poison.spec.ts` weighs processor time.
+ */
+const allowed = { ratio: 1.25, ms: 15 };
 
 jest.setTimeout((eventCount + 120) * 1_000);
 
