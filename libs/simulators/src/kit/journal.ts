@@ -43,8 +43,10 @@ export class Journal {
     else this.waitingCallbacks.push(callback);
   }
 
+  /** What an unfinished call still appends afterwards is not written: by then the descriptor may be somebody else's, a database connection's for one. */
   close(): void {
     this.flush();
+    this.failure ??= new Error('the journal is closed');
     closeSync(this.descriptor);
   }
 

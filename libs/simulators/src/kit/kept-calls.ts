@@ -16,6 +16,8 @@ function callsFile(dataDir: string): string {
 
 /** Every call in a file before anything is done with it, so that calls per window can be counted over kills of the simulator. */
 export class KeptCalls {
+  private isClosed = false;
+
   private constructor(private readonly descriptor: number) {}
 
   static open(dataDir: string): KeptCalls {
@@ -24,10 +26,13 @@ export class KeptCalls {
   }
 
   add({ atMs, operation, path }: KeptCall): void {
+    // The descriptor may be somebody else's by now.
+    if (this.isClosed) return;
     writeSync(this.descriptor, `${atMs}\t${operation}\t${path}\n`);
   }
 
   close(): void {
+    this.isClosed = true;
     closeSync(this.descriptor);
   }
 }
