@@ -97,7 +97,7 @@ describeWithLocalKafka('on Kafka, with the database or the broker away', () => {
       mostMs = Math.max(mostMs, performance.now() - metAt - meterEveryMs);
       metAt = performance.now();
     };
-    const timer = setInterval(meet, meterEveryMs);
+    const timer = setInterval(meet, meterEveryMs).unref();
     return { reset: () => ([metAt, mostMs] = [performance.now(), 0]), mostMs: () => (meet(), mostMs), stop: () => clearInterval(timer) };
   }
 
