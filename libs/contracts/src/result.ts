@@ -16,6 +16,8 @@ export interface StepResult {
   readonly answer: { readonly kind: 'outcome'; readonly outcome: StepOutcome } | { readonly kind: 'finding'; readonly finding: Finding };
   /** Null when no call was made. */
   readonly call: ProviderCall | null;
+  /** With an answer that credentials were refused: the version of the integration whose credentials they were. Workers of older versions leave it out. */
+  readonly integrationVersion?: number;
   readonly worker: string;
 }
 
@@ -56,6 +58,7 @@ const validate = new Ajv({ allowUnionTypes: true }).compile({
       ],
     },
     call: { type: ['object', 'null'] },
+    integrationVersion: { type: 'integer', minimum: 1 },
     worker: { type: 'string' },
   },
 });

@@ -52,6 +52,34 @@ describe('gates that open again', () => {
     expect([other.figures().gates.map((gate) => gate.closedBecause), (await bench.sent()).length]).toEqual([['throttled'], 0]);
   });
 
+  it('is not closed by a refusal of credentials that were read before others were saved, however late it was said', async () => {
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'refused late'))]);
+    const [command] = await bench.sent();
+    if (command === undefined) throw new Error('nothing was sent');
+    const [saved] = await bench.query<{ version: number }>('update integrations set version = version + 1, updated_at = clock_timestamp() where id = $1 returning version', [integration]);
+    const isSaidLater = { startedAtMs: Date.now() + 60_000, durationMs: 1, httpStatus: 401, providerRequestId: null, method: 'POST', path: '/' };
+    await ledger.handleBatch([bench.answer(command, { kind: 'auth', code: '401', message: '' }, isSaidLater, (saved?.version ?? 0) - 1)]);
+    await bench.letTimePass();
+    await ledger.passes.gates();
+    const [again] = await bench.sent();
+    if (again === undefined) throw new Error('nothing was sent again');
+    expect(await bench.query('select reason from gates')).toEqual([]);
+    await ledger.handleBatch([bench.answer(again, { kind: 'auth', code: '401', message: '' }, isSaidLater, saved?.version)]);
+    expect(await bench.query('select reason from gates')).toEqual([{ reason: 'reconnect' }]);
+  });
+
+  it('opens for credentials whose saving began before it was closed and ended after', async () => {
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'saved slowly'))]);
+    const [command] = await bench.sent();
+    if (command === undefined) throw new Error('nothing was sent');
+    await ledger.handleBatch([bench.answer(command, { kind: 'auth', code: '401', message: '' })]);
+    await bench.query(`update integrations set version = version + 1, updated_at = clock_timestamp() - interval '1 minute' where id = $1`, [integration]);
+    await ledger.passes.gates();
+    expect(await bench.sent()).toHaveLength(1);
+  });
+
   it('stays closed for the longer of two throttles, whichever was said last and by whichever ledger', async () => {
     await bench.chain('conversation_ended', [stepOf('one', integration, 10)]);
     const [first, second] = [bench.ledger(), bench.ledger()];

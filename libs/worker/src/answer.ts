@@ -5,16 +5,18 @@ import { resultSchemaVersion, type Command, type ProviderCall, type StepResult }
 export interface Answered<T> {
   readonly answer: T;
   readonly call: ProviderCall | null;
+  /** Whose credentials were refused: that of the integration as this worker knew it. */
+  readonly integrationVersion?: number;
 }
 
-export function outcomeResult(command: Command, { answer, call }: Answered<StepOutcome>, worker: string): StepResult {
-  return resultOf(command, { kind: 'outcome', outcome: answer }, call, worker);
+export function outcomeResult(command: Command, answered: Answered<StepOutcome>, worker: string): StepResult {
+  return resultOf(command, { kind: 'outcome', outcome: answered.answer }, answered, worker);
 }
 
-export function findingResult(command: Command, { answer, call }: Answered<Finding>, worker: string): StepResult {
-  return resultOf(command, { kind: 'finding', finding: answer }, call, worker);
+export function findingResult(command: Command, answered: Answered<Finding>, worker: string): StepResult {
+  return resultOf(command, { kind: 'finding', finding: answered.answer }, answered, worker);
 }
 
-function resultOf({ organisationId, runId, stepId, dispatch, integrationId }: Command, answer: StepResult['answer'], call: ProviderCall | null, worker: string): StepResult {
-  return { schema: resultSchemaVersion, organisationId, runId, stepId, dispatch, integrationId, answer, call, worker };
+function resultOf({ organisationId, runId, stepId, dispatch, integrationId }: Command, answer: StepResult['answer'], { call, integrationVersion }: Answered<unknown>, worker: string): StepResult {
+  return { schema: resultSchemaVersion, organisationId, runId, stepId, dispatch, integrationId, answer, call, ...(integrationVersion === undefined ? {} : { integrationVersion }), worker };
 }

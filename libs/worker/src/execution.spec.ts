@@ -95,7 +95,10 @@ describe('classification', () => {
 
   it('takes revoked credentials for auth, and looks for new ones at the next command', async () => {
     await control.revoke();
-    expect(await run(command('search'))).toMatchObject({ kind: 'auth', code: 'auth.invalid_client' });
+    const refused = command('search');
+    expect(await run(refused)).toMatchObject({ kind: 'auth', code: 'auth.invalid_client' });
+    // The ledger closes nothing over credentials that have been replaced since.
+    expect(resultsOf(refused)).toMatchObject([{ integrationVersion: expect.any(Number) }]);
     await control.clear();
     const sealed = await testVault(bench.database.databases).seal(JSON.stringify({ client_id: 'new', client_secret: 'new' }), placeOfCredentials(bench.organisationId, integrationId));
     await system((client) => client.query('update integrations set credentials = $1, version = version + 1 where id = $2', [sealed, integrationId]));
@@ -104,8 +107,9 @@ describe('classification', () => {
 
   it('takes credentials that cannot be opened for auth, and tells nothing of them', async () => {
     await system((client) => client.query('update integrations set credentials = $1, version = version + 1 where id = $2', [Buffer.from('rubbish'), integrationId]));
-    const outcome = await run(command('search'));
-    expect(outcome).toMatchObject({ kind: 'auth', code: 'integration.credentials_unreadable' });
+    const locked = command('search');
+    expect(await run(locked)).toMatchObject({ kind: 'auth', code: 'integration.credentials_unreadable' });
+    expect(resultsOf(locked)).toMatchObject([{ integrationVersion: expect.any(Number) }]);
   });
 
   it.each([

@@ -26,7 +26,7 @@ export interface ExecutionParts {
 export type Executed = Answered<StepOutcome> | null;
 
 /** What is decided before anything is written down: a call, or an answer in its place. */
-type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly permit: Permit } | { readonly kind: 'answer'; readonly outcome: StepOutcome };
+type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly permit: Permit } | { readonly kind: 'answer'; readonly answered: Answered<StepOutcome> };
 
 /** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told when the deadline began and whether an intent stands for the call. */
 export class Execution {
@@ -53,13 +53,13 @@ export class Execution {
       if (decision.kind === 'call') decision.permit.end();
       return answerToFound(claim, repeat);
     }
-    if (decision.kind === 'answer') return { answer: decision.outcome, call: null };
+    if (decision.kind === 'answer') return decision.answered;
     try {
       onCall(decision.deadline, keepsIntent);
       if (claim !== null) failpoint('worker.afterIntent');
       const called = await this.parts.caller.write(decision.integration, { command, action: decision.action, repeat, deadline: decision.deadline, permit: decision.permit, mayWrite: this.mayWrite });
       failpoint('worker.afterHttp');
-      this.noteRefusal(decision.integration, called.answer);
+      if (called.answer.kind === 'auth') return this.refused(decision.integration, called);
       const expiresAtMs = claim?.expiresAtMs ?? null;
       return called.answer.kind === 'unknown' && expiresAtMs !== null ? { ...called, answer: { ...called.answer, expiresAtMs } } : called;
     } finally {
@@ -83,7 +83,7 @@ export class Execution {
     if (this.isPast(command)) return answer({ kind: 'expired' });
     const found = await this.parts.integrations.get(command.organisationId, command.integrationId);
     if (found.kind === 'gone' || (found.kind === 'found' && found.integration.provider.id !== command.provider)) return answer({ kind: 'parked', reason: 'integration-gone' });
-    if (found.kind === 'locked') return answer({ kind: 'auth', code: found.code, message: found.message });
+    if (found.kind === 'locked') return answer({ kind: 'auth', code: found.code, message: found.message }, found.version);
     const admission = await this.parts.caller.admit(found.integration, callsOfWrite(action));
     if (admission.kind === 'refused') return answer({ kind: 'throttled', untilMs: admission.untilMs, code: admission.code, message: admission.message, gate: admission.gate });
     const { permit } = admission;
@@ -101,9 +101,10 @@ export class Execution {
     return this.parts.nowMs() >= command.startBeforeMs;
   }
 
-  /** Somebody may have entered new credentials already: the next command looks. */
-  private noteRefusal(integration: Integration, outcome: StepOutcome): void {
-    if (outcome.kind === 'auth') this.parts.integrations.forget(integration.organisationId, integration.id);
+  /** Somebody may have entered new credentials already: the next command looks, and the ledger is told which were refused. */
+  private refused({ organisationId, id, version }: Integration, called: Answered<StepOutcome>): Answered<StepOutcome> {
+    this.parts.integrations.forget(organisationId, id);
+    return { ...called, integrationVersion: version };
   }
 }
 
@@ -114,8 +115,8 @@ function answerToFound(claim: Extract<Claim, { kind: 'found' }>, repeat: RepeatM
   return { answer: { kind: 'unknown', code: 'intent.open', message: 'an earlier copy of this command may have called', ...expires }, call: null };
 }
 
-function answer(outcome: StepOutcome): Decision {
-  return { kind: 'answer', outcome };
+function answer(outcome: StepOutcome, integrationVersion?: number): Decision {
+  return { kind: 'answer', answered: { answer: outcome, call: null, ...(integrationVersion === undefined ? {} : { integrationVersion }) } };
 }
 
 function pause(ms: number): Promise<void> {

@@ -12,7 +12,7 @@ describe('what a worker holds per integration', () => {
   let bench: Bench;
   let nowMs: number;
   const techone = providers.find(({ id }) => id === 'techone');
-  const newIntegration = async (): Promise<Integration> => ({ organisationId: bench.organisationId, id: await bench.integration('techone', {}), provider: techone as NonNullable<typeof techone>, settings: {}, connection: undefined as never });
+  const newIntegration = async (): Promise<Integration> => ({ organisationId: bench.organisationId, id: await bench.integration('techone', {}), version: 1, provider: techone as NonNullable<typeof techone>, settings: {}, connection: undefined as never });
   const budgetsOf = (worker: string): Budgets => {
     const budgets = new Budgets(bench.database.databases, worker, () => nowMs, () => nowMs, undefined);
     budgets.start();

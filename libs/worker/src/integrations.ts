@@ -9,6 +9,7 @@ import { IdleEntries } from './idle-entries.js';
 export interface Integration {
   readonly organisationId: string;
   readonly id: string;
+  readonly version: number;
   readonly provider: Provider;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly connection: Connection;
@@ -16,7 +17,7 @@ export interface Integration {
   readonly grant?: StoredGrant | null;
 }
 
-export type Found = { readonly kind: 'found'; readonly integration: Integration } | { readonly kind: 'gone' } | { readonly kind: 'locked'; readonly code: string; readonly message: string };
+export type Found = { readonly kind: 'found'; readonly integration: Integration } | { readonly kind: 'gone' } | { readonly kind: 'locked'; readonly version: number; readonly code: string; readonly message: string };
 
 interface Held {
   readonly found: Found;
@@ -108,7 +109,7 @@ export class Integrations {
       // A database that is away says nothing about the credentials.
       if (isDatabaseAway(error)) throw error;
       // Neither the ciphertext nor the reason belongs into a result; the code says what to do.
-      return { kind: 'locked', code: CredentialsUnreadable.code, message: `${CredentialsUnreadable.title} (${error instanceof Error ? error.name : 'unknown'})` };
+      return { kind: 'locked', version: row.version, code: CredentialsUnreadable.code, message: `${CredentialsUnreadable.title} (${error instanceof Error ? error.name : 'unknown'})` };
     }
     // Tokens of older credentials are of no use any more.
     this.parts.tokens.forget(`${organisationId}/${id}/`);
@@ -126,6 +127,6 @@ export class Integrations {
       send,
       nowMs,
     });
-    return { kind: 'found', integration: { organisationId, id, provider, settings: row.settings, connection, grant } };
+    return { kind: 'found', integration: { organisationId, id, version: row.version, provider, settings: row.settings, connection, grant } };
   }
 }

@@ -24,7 +24,7 @@ export class Settling {
     const action = provider !== undefined && Object.hasOwn(provider.actions, command.action) ? provider.actions[command.action] : undefined;
     if (action === undefined) return failed('transient', 'worker-older-than-plan', 'this worker does not know the action');
     const found = await integrations.get(command.organisationId, command.integrationId);
-    if (found.kind === 'locked') return failed('auth', found.code, found.message);
+    if (found.kind === 'locked') return { ...failed('auth', found.code, found.message), integrationVersion: found.version };
     if (found.kind === 'gone' || found.integration.provider.id !== command.provider) return failed('transient', 'integration-gone', 'the integration is gone');
     const { integration } = found;
     const admission = await caller.admit(integration, callsOfSearch(action));
@@ -34,8 +34,9 @@ export class Settling {
       if (permit.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, permit.waitMs));
       const called = await caller.search(integration, { command, action, deadline: startDeadline(command.deadlineMs, clock), permit });
       failpoint('settle.afterSearch');
-      if (called.answer.kind === 'failed' && called.answer.class === 'auth') integrations.forget(integration.organisationId, integration.id);
-      return called;
+      if (called.answer.kind !== 'failed' || called.answer.class !== 'auth') return called;
+      integrations.forget(integration.organisationId, integration.id);
+      return { ...called, integrationVersion: integration.version };
     } finally {
       permit.end();
     }

@@ -13,7 +13,7 @@ describe('a budget that changes hands', () => {
   const all: Budgets[] = [];
   const techone = providers.find(({ id }) => id === 'techone');
 
-  const newIntegration = async (): Promise<Integration> => ({ organisationId: bench.organisationId, id: await bench.integration('techone', {}), provider: techone as NonNullable<typeof techone>, settings: {}, connection: undefined as never });
+  const newIntegration = async (): Promise<Integration> => ({ organisationId: bench.organisationId, id: await bench.integration('techone', {}), version: 1, provider: techone as NonNullable<typeof techone>, settings: {}, connection: undefined as never });
   /** Its clock stands still: nothing is stored by time alone. */
   const owner = (worker: string): Budgets => {
     const budgets = new Budgets(bench.database.databases, worker, () => nowMs, () => nowMs, undefined);

@@ -36,8 +36,9 @@ export interface AttemptRow {
 }
 
 export interface GateClosing {
-  /** When the provider said so. */
+  /** When the provider said so, and to which version of the integration, where the worker tells it. */
   readonly seenAtMs: number;
+  readonly integrationVersion: number | null;
   readonly integrationId: string;
   readonly untilMs: number | null;
   readonly reason: 'throttled' | 'reconnect' | 'provider-down';
@@ -83,6 +84,7 @@ export class Decision {
   /** A step of it has waited for its gate or its turn. */
   hasWaited = false;
   seenAtMs = 0;
+  integrationVersion: number | null = null;
   isStale = false;
   private view: EventView | undefined;
   readonly swept: { readonly integrationId: string }[] = [];
@@ -174,7 +176,7 @@ export class Decision {
         this.closedLetters.push(effect.stepId);
         return;
       case 'close-gate':
-        this.closings.push({ integrationId: this.planned(effect.stepId)?.integrationId ?? '', untilMs: effect.untilMs, reason: effect.reason, seenAtMs: this.seenAtMs });
+        this.closings.push({ integrationId: this.planned(effect.stepId)?.integrationId ?? '', untilMs: effect.untilMs, reason: effect.reason, seenAtMs: this.seenAtMs, integrationVersion: this.integrationVersion });
         return;
       case 'reopened':
         this.needsNumbers = true;

@@ -305,6 +305,7 @@ export class FlushTransaction {
   private applyResult(decision: Decision, item: ResultItem): void {
     const { stepId, dispatch, answer, call } = item.result;
     decision.seenAtMs = call?.startedAtMs ?? item.record.appendedAtMs;
+    decision.integrationVersion = item.result.integrationVersion ?? null;
     const isApplied = answer.kind === 'outcome'
       ? decision.apply({ kind: 'result', stepId, dispatch, outcome: answer.outcome })
       // Without a call nothing was looked up: as early as can be, so that it proves nothing.

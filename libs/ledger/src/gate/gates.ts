@@ -51,13 +51,13 @@ export class Gates {
     for (const [name, gate] of this.gates) if (gate.usedAtMs < unusedSinceMs && gate.inFlight.size === 0 && !gate.hasBacklog) this.gates.delete(name);
   }
 
-  /** Saving an integration opens a gate that waits for somebody to reconnect. */
+  /** Saving an integration opens a gate that waits for somebody to reconnect. Its time says when that began, not when it became true; the version cannot be passed by. */
   async read(client: PoolClient, keys: readonly IntegrationKey[], nowMs: number): Promise<void> {
     if (keys.length === 0) return;
     const { rows } = await client.query<GateRow>({
       name: 'gates',
       text: `select i.organisation_id, i.id, i.provider, i.settings, i.paused, g.reason,
-          case when g.reason = 'reconnect' and i.updated_at > g.changed_at then 0 when g.open_at = 'infinity' then 'Infinity'::float8 else (extract(epoch from g.open_at) * 1000)::float8 end as open_at_ms
+          case when g.reason = 'reconnect' and (i.updated_at > g.changed_at or i.version > g.integration_version) then 0 when g.open_at = 'infinity' then 'Infinity'::float8 else (extract(epoch from g.open_at) * 1000)::float8 end as open_at_ms
         from json_to_recordset($1::json) k(organisation_id uuid, integration_id uuid)
         join integrations i on i.organisation_id = k.organisation_id and i.id = k.integration_id
         left join gates g on g.organisation_id = i.organisation_id and g.integration_id = i.id

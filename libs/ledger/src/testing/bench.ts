@@ -25,7 +25,7 @@ export interface Bench {
   ledger(options?: Partial<LedgerOptions>): Ledger;
   event(type: string, id: string, data?: Json, subject?: string | null): AcceptedEvent;
   record(event: AcceptedEvent, appendedAtMs?: number): StoredRecord;
-  answer(command: Command, outcome: StepOutcome, call?: StepResult['call']): StoredRecord;
+  answer(command: Command, outcome: StepOutcome, call?: StepResult['call'], integrationVersion?: number): StoredRecord;
   finding(command: Command, finding: Finding, lookedUpAtMs: number): StoredRecord;
   raw(topic: string, record: Partial<StoredRecord>): StoredRecord;
   /** Commands sent since the last time this was asked. */
@@ -154,7 +154,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       return { organisationId, id, source, type, subject, time: null, assistantId: null, data: bytes, digest: digestOf(type, subject, bytes), traceparent: null };
     },
     record: (event, appendedAtMs) => stored(eventTopicOf(event.type), encodeEvent(event), appendedAtMs),
-    answer: (command, outcome, call = null) => stored('results', encodeResult({
+    answer: (command, outcome, call = null, integrationVersion) => stored('results', encodeResult({
       schema: 1,
       organisationId: command.organisationId,
       runId: command.runId,
@@ -162,6 +162,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
       dispatch: command.dispatch,
       integrationId: command.integrationId,
       answer: { kind: 'outcome', outcome },
+      ...(integrationVersion === undefined ? {} : { integrationVersion }),
       call,
       worker: 'bench',
     })),

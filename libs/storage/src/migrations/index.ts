@@ -4,6 +4,7 @@ import { controlPlane } from './control-plane.js';
 import { dataKeys } from './data-keys.js';
 import { departures } from './departures.js';
 import { eventLog } from './event-log.js';
+import { gateVersions } from './gate-versions.js';
 import { grants } from './grants.js';
 import { ledger } from './ledger.js';
 import { openIdAttempts } from './openid-attempts.js';
@@ -13,4 +14,4 @@ import { retention } from './retention.js';
 import { roles } from './roles.js';
 
 /** In the order they run: the timestamps decide, this list follows them. */
-export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys, audit, grants, retention, departures, openIdAttempts];
+export const migrations: readonly Migration[] = [roles, ...eventLog, controlPlane, ledger, people, plans, rateLimits, dataKeys, audit, grants, retention, departures, openIdAttempts, gateVersions];
