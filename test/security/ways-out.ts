@@ -2,6 +2,7 @@ import { checkOver } from '@trunkline/app-gateway/testing';
 import { commandTopicOf, encodeCommand, type Command } from '@trunkline/contracts';
 import { disconnect, grantToGiveBack, SignIns } from '@trunkline/grants';
 import type { Outbound } from '@trunkline/outbound';
+import { openDatabases } from '@trunkline/storage';
 import { createWorker, type WorkerOptions } from '@trunkline/worker';
 import { type Granted, type Ground, providerOf, type Target, type Values } from './ground.js';
 
@@ -36,10 +37,11 @@ const byWorker = (kind: Command['kind']): WayOut['go'] => async (ground, outboun
   }
 };
 
-/** The worker finds them by itself. */
+/** The worker finds them by itself; on connections of its own, so that a look which was under way when it was stopped finds nothing that is stored afterwards, for another one. */
 async function byKeepAlive(ground: Ground, outbound: Outbound, targets: readonly Target[]): Promise<void> {
   const owner = ground.database.databases.system;
-  const worker = createWorker({ ...partsOf(ground, outbound), family: 'crm', providers: targets.map(({ provider }) => provider), tuning: { keepAliveMs: 10 } });
+  const databases = openDatabases(ground.database.url, { connectTimeoutMs: 30_000 });
+  const worker = createWorker({ ...partsOf(ground, outbound), databases, family: 'crm', providers: targets.map(({ provider }) => provider), tuning: { keepAliveMs: 10 } });
   await worker.start();
   try {
     await until(async () => {
@@ -56,6 +58,7 @@ async function byKeepAlive(ground: Ground, outbound: Outbound, targets: readonly
     });
   } finally {
     await worker.stop(5_000);
+    await databases.close();
   }
 }
 
