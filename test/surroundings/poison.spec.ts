@@ -14,9 +14,9 @@ jest.setTimeout(300_000);
 const eventsPerRound = 60;
 const eventsPerRequest = 30;
 /** Fixed before anything is measured: a run that went on until it liked what it saw would show nothing. */
-const pairs = isLongForm ? 150 : 6;
+const pairs = isLongForm ? 150 : 4;
 /** Code that has run a few hundred times only is interpreted and says nothing of the hours after. */
-const warmUpTurns = 3;
+const warmUpTurns = 2;
 /** Of one in a hundred. */
 const allowedCost = 0.1;
 
