@@ -3,7 +3,7 @@ import { historyOf } from './history.js';
 import type { Intervention } from './interventions.js';
 
 const at = (clock: string): number => Date.parse(`2026-01-01T${clock}Z`);
-const kill = (atMs: number, endedAtMs: number | null): Intervention => ({ what: 'kill crm worker 1', kind: 'kill', target: 'crm worker 1', atMs, endedAtMs, inFlight: 60, counts: true });
+const kill = (atMs: number, endedAtMs: number | null): Intervention => ({ what: 'kill crm worker 1', kind: 'kill', target: 'crm worker 1', atMs, endedAtMs, inFlight: 60, counts: true, isLeftOut: false });
 
 const evidence: Evidence = {
   organisations: [],

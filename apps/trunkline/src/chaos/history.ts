@@ -25,7 +25,7 @@ export function historyOf(breach: Breach, evidence: Evidence, interventions: rea
   ];
   const times = lines.map(({ atMs }) => atMs).filter(Number.isFinite);
   const [from, to] = [Math.min(...times) - aroundMs, Math.max(...times) + aroundMs];
-  const done = interventions.filter(({ atMs, endedAtMs }) => (endedAtMs ?? atMs) >= from && atMs <= to).map(({ atMs, endedAtMs, what }) => ({ atMs, says: `>>> ${what}${endedAtMs === null ? '' : `, over after ${endedAtMs - atMs} ms`}` }));
+  const done = interventions.filter(({ atMs, endedAtMs }) => (endedAtMs ?? atMs) >= from && atMs <= to).map(({ atMs, endedAtMs, what, isLeftOut }) => ({ atMs, says: `>>> ${what}${isLeftOut ? ', left out' : ''}${endedAtMs === null ? '' : `, over after ${endedAtMs - atMs} ms`}` }));
   const told = [...lines, ...done].toSorted((one, other) => one.atMs - other.atMs).map(({ atMs, says }) => `    ${iso(atMs)}  ${says}`);
   const standing = run === undefined ? 'no run' : `run ${run.runId} is ${run.state}: ${run.steps.map(({ id, state, dispatch, reason }) => `${id} ${state} #${dispatch}${reason === null ? '' : ` (${reason})`}`).join(', ')}`;
   return [`  event ${eventId ?? '?'}: ${standing}`, ...told];

@@ -1,8 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ChaosPlatform } from './platform.js';
-import type { Happening, InHand, ProviderFault } from './schedule.js';
-import type { ChaosProvider } from './council.js';
+import type { Happening, InHand } from './schedule.js';
 import { holdFor } from './pause.js';
+import { type Rehearsed, withFault } from './provider-fault.js';
 import type { PauseEvidence } from './checker/evidence.js';
 
 /** What was done, when, and with how much in flight. */
@@ -15,10 +14,12 @@ export interface Intervention {
   readonly inFlight: number;
   /** A kill with enough in flight. */
   readonly counts: boolean;
+  /** A provider fault that its simulator did not take. */
+  isLeftOut: boolean;
 }
 
 export interface InterventionWishes {
-  readonly platform: ChaosPlatform;
+  readonly platform: Rehearsed;
   readonly schedule: readonly Happening[];
   readonly inFlightWished: number;
   readonly signal: AbortSignal;
@@ -42,7 +43,7 @@ export class Interventions {
   readonly done: Intervention[] = [];
   readonly skipped: Happening[] = [];
   readonly pauses: PauseEvidence[] = [];
-  /** What did not come back as it should. */
+  /** What did not come back as it should, or was not done as it should be. */
   readonly troubles: string[] = [];
   private readonly busy = new Map<string, Promise<void>>();
 
@@ -54,6 +55,12 @@ export class Interventions {
 
   get countedKills(): number {
     return this.done.filter(({ counts }) => counts).length;
+  }
+
+  get providerFaults(): { readonly taken: number; readonly leftOut: number } {
+    const faults = this.done.filter(({ kind }) => kind === 'provider-fault');
+    const leftOut = faults.filter(({ isLeftOut }) => isLeftOut).length;
+    return { taken: faults.length - leftOut, leftOut };
   }
 
   async run(): Promise<void> {
@@ -106,12 +113,21 @@ export class Interventions {
 
   private async carryOut(happening: Happening, target: string): Promise<void> {
     const inFlight = this.wishes.inFlight();
-    const intervention: Intervention = { what: `${happening.kind === 'provider-fault' ? happening.fault : happening.kind} ${target}`, kind: happening.kind, target, atMs: Date.now(), endedAtMs: null, inFlight, counts: happening.kind === 'kill' && inFlight >= this.wishes.inFlightWished };
+    const intervention: Intervention = { what: `${happening.kind === 'provider-fault' ? happening.fault : happening.kind} ${target}`, kind: happening.kind, target, atMs: Date.now(), endedAtMs: null, inFlight, counts: happening.kind === 'kill' && inFlight >= this.wishes.inFlightWished, isLeftOut: false };
     this.done.push(intervention);
-    const { platform, signal } = this.wishes;
-    const work = happening.kind === 'pause' ? holdFor(platform, happening, signal, (pause) => this.pauses.push(pause)) : perform(platform, happening, signal);
-    await work.catch((error: unknown) => void this.troubles.push(`${intervention.what}: ${error instanceof Error ? error.message : String(error)}`));
+    await this.perform(happening, intervention).catch((error: unknown) => void this.troubles.push(`${intervention.what}: ${error instanceof Error ? error.message : String(error)}`));
     intervention.endedAtMs = Date.now();
+  }
+
+  private async perform(happening: Happening, intervention: Intervention): Promise<void> {
+    const { platform, signal } = this.wishes;
+    if (happening.kind === 'pause') return holdFor(platform, happening, signal, (pause) => this.pauses.push(pause));
+    const rest = (ms: number): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined);
+    if (happening.kind !== 'provider-fault') return strike(platform, happening, signal, rest);
+    const simulator = `${happening.provider} simulator`;
+    const wasDownSince = (fromMs: number): boolean => this.done.some(({ target, endedAtMs }) => target === simulator && (endedAtMs === null || endedAtMs >= fromMs));
+    intervention.isLeftOut = true;
+    intervention.isLeftOut = !(await withFault(platform, happening, { wasDownSince, pause: () => rest(happening.forMs), signal }));
   }
 }
 
@@ -120,10 +136,10 @@ function targetOf(happening: Happening): string {
   return happening.kind === 'pause' ? `${happening.provider} of ${happening.council}` : happening.target;
 }
 
-async function perform(platform: ChaosPlatform, happening: Exclude<Happening, { kind: 'pause' }>, signal: AbortSignal): Promise<void> {
-  const pause = (ms: number): Promise<void> => wait(ms, undefined, { signal }).catch(() => undefined);
+type Blow = Exclude<Happening, { kind: 'pause' | 'provider-fault' }>;
+
+async function strike(platform: Rehearsed, happening: Blow, signal: AbortSignal, pause: (ms: number) => Promise<void>): Promise<void> {
   const { landscape } = platform;
-  if (happening.kind === 'provider-fault') return withFault(platform, happening, () => pause(happening.forMs));
   const { target } = happening;
   if (happening.kind === 'freeze') {
     freeze(platform, target);
@@ -146,74 +162,14 @@ async function perform(platform: ChaosPlatform, happening: Exclude<Happening, { 
   await Promise.race([landscape.service(target).untilListening(comesUpWithinMs), interrupted]);
 }
 
-function freeze({ landscape }: ChaosPlatform, target: string): void {
+function freeze({ landscape }: Rehearsed, target: string): void {
   if (target === 'database') landscape.freezeDatabase();
   else if (target === 'broker') landscape.freezeBroker();
   else landscape.service(target).freeze();
 }
 
-function thaw({ landscape }: ChaosPlatform, target: string): void {
+function thaw({ landscape }: Rehearsed, target: string): void {
   if (target === 'database') landscape.thawDatabase();
   else if (target === 'broker') landscape.thawBroker();
   else landscape.service(target).thaw();
-}
-
-const faultBodies: Readonly<Record<Exclude<ProviderFault, 'tokens-expire' | 'revoked'>, Readonly<Record<string, unknown>>>> = {
-  throttled: { status: 429, retryAfter: '2' },
-  'reset-after-write': { reset: 'after' },
-  'reset-before-write': { reset: 'before' },
-  'server-errors': { status: 503 },
-  slow: { latencyMs: 3_500 },
-  'search-lag': { searchLagMs: 2_500 },
-};
-
-/** Only writes are hit, and for searches everything: a token that is never had would keep the fault from what it is meant for. */
-const writesOf: Readonly<Record<ChaosProvider, Readonly<Record<string, unknown>>>> = {
-  genesys: { method: 'POST', path: '/notes' },
-  techone: { path: '/Save' },
-  salesforce: { method: 'PATCH' },
-  rehearsal: { path: '/\\/(keyed|searched|upserted|once)$/' },
-};
-
-async function withFault(platform: ChaosPlatform, { provider, fault, forMs, path }: Extract<Happening, { kind: 'provider-fault' }>, pause: () => Promise<void>): Promise<void> {
-  // A simulator that is down or frozen just then takes no orders; the fault is left out.
-  const ask = (method: 'POST' | 'DELETE', path: string, body?: unknown): Promise<unknown> => platform.control(provider, method, path, body).catch(() => null);
-  if (fault === 'tokens-expire') return void (await ask('POST', '/expire-tokens'));
-  if (fault !== 'revoked') {
-    // Gone by itself even if nobody can take it away.
-    await ask('POST', '/faults', { match: path !== undefined ? { path } : fault === 'search-lag' ? {} : writesOf[provider], ...faultBodies[fault], forMs });
-    await pause();
-    return void (await ask('DELETE', '/faults'));
-  }
-  await ask('POST', '/revoke');
-  await pause();
-  await restoreAccess(platform, provider);
-}
-
-/** As an administrator would: the grant is given back, and the integrations are saved again, which opens their gates. */
-export async function restoreAccess(platform: ChaosPlatform, provider: ChaosProvider): Promise<void> {
-  const giveUpAt = performance.now() + 120_000;
-  for (let isRestored = false; !isRestored && performance.now() < giveUpAt; ) {
-    isRestored = await platform.control(provider, 'POST', '/restore').then(() => true, () => false);
-    if (!isRestored) await wait(500);
-  }
-  for (const council of platform.councils) {
-    for (const { id } of council.integrations.filter((integration) => integration.provider === provider)) await reconnect(platform.gatewayUrl, council.apiKey, id, giveUpAt);
-  }
-}
-
-async function reconnect(gatewayUrl: string, apiKey: string, id: string, giveUpAt: number): Promise<void> {
-  for (; performance.now() < giveUpAt; await wait(500)) {
-    try {
-      const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
-      const read = await fetch(`${gatewayUrl}/api/integrations/${id}`, { headers, signal: AbortSignal.timeout(5_000) });
-      if (!read.ok) continue;
-      const { credentials } = (await read.json()) as { readonly credentials: unknown };
-      const saved = await fetch(`${gatewayUrl}/api/integrations/${id}`, { method: 'PUT', headers: { ...headers, 'if-match': read.headers.get('etag') ?? '' }, body: JSON.stringify({ credentials }), signal: AbortSignal.timeout(5_000) });
-      if (saved.ok) return;
-    } catch {
-      // The gateway or the database is away just now; both come back.
-    }
-  }
-  throw new Error(`integration ${id} could not be saved again`);
 }

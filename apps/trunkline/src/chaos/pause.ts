@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { PauseEvidence } from './checker/evidence.js';
-import type { ChaosPlatform } from './platform.js';
+import type { Rehearsed } from './provider-fault.js';
 import type { Happening } from './schedule.js';
 
 type Pause = Extract<Happening, { kind: 'pause' }>;
@@ -8,7 +8,7 @@ type Pause = Extract<Happening, { kind: 'pause' }>;
 const patienceMs = 120_000;
 
 /** As an administrator would: holds one integration at the gateway for a while and lets it go on. */
-export async function holdFor(platform: ChaosPlatform, { council: name, provider, forMs }: Pause, signal: AbortSignal, take: (pause: PauseEvidence) => void): Promise<void> {
+export async function holdFor(platform: Rehearsed, { council: name, provider, forMs }: Pause, signal: AbortSignal, take: (pause: PauseEvidence) => void): Promise<void> {
   const council = platform.councils.find((one) => one.name === name);
   const integration = council?.integrations.find((one) => one.provider === provider);
   if (council === undefined || integration === undefined) throw new Error(`${name} has no integration with ${provider}`);

@@ -9,6 +9,7 @@ import { Landscape } from '../processes/landscape.js';
 import type { ChaosProvider, Council, Preparation } from './council.js';
 import { simulatedProviders } from './council.js';
 import type { ChaosOptions } from './options.js';
+import { askSimulator } from './simulator-control.js';
 
 /** Where the built apps lie: this project, or a copy of it that was spoiled on purpose. */
 export const ownRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
@@ -53,10 +54,7 @@ export class ChaosPlatform {
   }
 
   async control(provider: ChaosProvider, method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<unknown> {
-    const answer = await fetch(`${this.simulators[provider].url}/_control${path}`, { method, signal: AbortSignal.timeout(5_000), ...(body !== undefined && { body: JSON.stringify(body) }) });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path} of the ${provider} simulator: ${answer.status} ${text}`);
-    return text === '' ? null : JSON.parse(text);
+    return askSimulator(this.simulators[provider].url, method, path, body);
   }
 }
 

@@ -24,7 +24,10 @@ export interface ChaosResult extends Surroundings {
   readonly killsByTarget: Readonly<Record<string, number>>;
   readonly freezes: number;
   readonly restarts: number;
+  /** That their simulators took. */
   readonly providerFaults: number;
+  /** That fell on a simulator just then killed or frozen. */
+  readonly providerFaultsLeftOut: number;
   /** That the gateway confirmed. */
   readonly pauses: number;
   readonly skipped: number;
@@ -73,7 +76,8 @@ export function resultOf({ options, schedule, interventions, findings, windows, 
     killsByTarget: Object.fromEntries([...Map.groupBy(kills, ({ target }) => target)].map(([target, same]) => [target, same.length])),
     freezes: done.filter(({ kind }) => kind === 'freeze').length,
     restarts: done.filter(({ kind }) => kind === 'restart').length,
-    providerFaults: done.filter(({ kind }) => kind === 'provider-fault').length,
+    providerFaults: interventions.providerFaults.taken,
+    providerFaultsLeftOut: interventions.providerFaults.leftOut,
     pauses: interventions.pauses.length,
     skipped: interventions.skipped.length,
     seconds,

@@ -156,6 +156,7 @@ function tell(result: ChaosResult, findings: readonly Finding[], evidence: Evide
   write(`Seed ${result.seed}, ${result.driver}: ${result.accepted} of ${result.events} events accepted (${result.repeats} sent again), ${result.killsCounted} kills that count of ${result.kills}, ${result.freezes} freezes, ${result.restarts} restarts, ${result.providerFaults} provider faults, ${result.pauses} pauses; load ${result.seconds.load} s, drain ${result.seconds.drain} s, check ${result.seconds.check} s`);
   for (const { invariant, checked, note, breaches } of findings) write(`${breaches.length === 0 ? '✓' : '✗'} ${invariant} ${invariants[invariant]}: ${checked} checked, ${breaches.length} broken (${note})`);
   if (result.skipped > 0) write(`${result.skipped} kills were left out: too little was in flight`);
+  if (result.providerFaultsLeftOut > 0) write(`${result.providerFaultsLeftOut} provider faults were left out: their simulator was down just then`);
   for (const line of result.refusals) write(`refused for good: ${line}`);
   for (const line of result.troubles) write(`trouble: ${line}`);
   for (const breach of findings.flatMap(({ breaches }) => breaches.slice(0, shownHistories))) {
