@@ -4,6 +4,7 @@ import { inOrganisations, isDatabaseAway } from '@trunkline/storage';
 import { type ApiKeyText, fingerprintOf, newApiKey, parseApiKey } from './access/api-key.js';
 import type { CacheTimes } from './access/key-cache.js';
 import { KeyCache } from './access/key-cache.js';
+import { withdrawInvitationsOfKey } from './access/keys-of-maker.js';
 import type { PermissionName } from './access/permission.js';
 import { isScope, permissionsOfScopes } from './access/scope.js';
 import { isSame } from './access/secret-token.js';
@@ -59,14 +60,19 @@ export interface Identity {
   /** A new key with the same name and scopes; the old one goes on for the overlap. */
   rotateApiKey(key: { readonly organisationId: string; readonly keyId: string; readonly overlapMs: number; readonly by?: string }): Promise<NewApiKey>;
   listApiKeys(organisationId: string): Promise<readonly ApiKeySummary[]>;
-  /** Works here at once; other processes may accept the key for as long as they remember it. */
-  revokeApiKey(key: { readonly organisationId: string; readonly keyId: string }): Promise<void>;
+  /** Works here at once; other processes may accept the key for as long as they remember it, but send no invitation with it. Open invitations that were sent with it are withdrawn. */
+  revokeApiKey(key: { readonly organisationId: string; readonly keyId: string }): Promise<RevokedApiKey>;
   /** For keys that were revoked with a member's role: here they work no longer at once. */
   forgetApiKeys(keyIds: readonly string[]): void;
   /** The caller of a key that was checked a moment ago; null when somebody has to be asked. */
   recallApiKey(text: string): Caller | null;
   /** Throws `identity.unauthenticated` (401), or `identity.unavailable` (503) when the key is not remembered and the database is away. */
   verifyApiKey(text: string): Promise<Caller>;
+}
+
+export interface RevokedApiKey {
+  /** Ids. */
+  readonly withdrawnInvitations: readonly string[];
 }
 
 /** As it is stored; what it comes to is `planOf`. */
@@ -147,12 +153,15 @@ export function createIdentity({ databases, nowMs = Date.now, times: given = {} 
     },
 
     revokeApiKey: async ({ organisationId, keyId }) => {
-      await inOrganisations(databases, [organisationId], async (client) => {
+      const withdrawnInvitations = await inOrganisations(databases, [organisationId], async (client) => {
+        // The key's row first, as whoever sends an invitation with it: one that is being sent just now is withdrawn, or refused.
         const { rowCount } = await client.query('update api_keys set revoked_at = coalesce(revoked_at, now()) where organisation_id = $1 and key_id = $2', [organisationId, keyId]);
         if (rowCount === 0) throw ApiKeyMissing.because(`revoking ${keyId}`);
         await client.query('delete from api_key_index where organisation_id = $1 and key_id = $2', [organisationId, keyId]);
+        return withdrawInvitationsOfKey(client, organisationId, keyId);
       });
       known.forget(keyId);
+      return { withdrawnInvitations };
     },
 
     forgetApiKeys: (keyIds) => {

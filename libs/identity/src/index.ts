@@ -1,4 +1,4 @@
-export type { ApiKeySummary, Caller, Identity, IdentityOptions, NewApiKey, WantedApiKey } from './identity.js';
+export type { ApiKeySummary, Caller, Identity, IdentityOptions, NewApiKey, RevokedApiKey, WantedApiKey } from './identity.js';
 export { createIdentity } from './identity.js';
 export type { Actor, KeyActor, UserActor } from './access/actor.js';
 export { actorName, holdsAll } from './access/actor.js';

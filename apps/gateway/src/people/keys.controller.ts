@@ -60,14 +60,14 @@ export class KeysController {
   @Delete(':id')
   @HttpCode(204)
   @Needs('keys:manage')
-  @ApiOperation({ summary: 'Revoke a key', description: 'Other gateways may accept it for up to 30 seconds. Nobody revokes a key that may more than they themselves.' })
+  @ApiOperation({ summary: 'Revoke a key', description: 'Other gateways may accept it for up to 30 seconds, though not to invite anybody. Open invitations that were sent with it are withdrawn; the audit entry names them. Nobody revokes a key that may more than they themselves.' })
   async revoke(@Req() request: FastifyRequest, @Param('id') id: string): Promise<void> {
     const { organisationId, actor } = holderOf(request);
     const before = (await this.keys.listApiKeys(organisationId)).find(({ keyId }) => keyId === id);
     // What a key may never changes, so this holds until it is revoked.
     if (before !== undefined && !holdsAll(actor, permissionsOfScopes(before.scopes))) throw AboveYou.because(`key ${id} has the scopes ${before.scopes.join(', ')}`);
-    await this.keys.revokeApiKey({ organisationId, keyId: checkedKeyId(id) });
-    rememberChange(request, { before: before === undefined ? null : keyView(before), after: null });
+    const { withdrawnInvitations } = await this.keys.revokeApiKey({ organisationId, keyId: checkedKeyId(id) });
+    rememberChange(request, { before: before === undefined ? null : keyView(before), after: withdrawnInvitations.length === 0 ? null : { withdrawn_invitations: withdrawnInvitations } });
   }
 }
 

@@ -141,6 +141,16 @@ describe('people over HTTP', () => {
     expect((await send('POST', '/api/invitations/accept', { token: asked.body['token'], name: 'Late', password })).body).toMatchObject({ status: 404, code: 'identity.invitation_closed' });
   });
 
+  it('a key that is revoked leaves no open invitation behind, and the trail names what was withdrawn', async () => {
+    const headers = await owner();
+    const key = await send('POST', '/api/keys', { name: 'sends', scopes: ['admin'] }, headers);
+    const asked = await gateway.send('POST', '/api/invitations', { email: unique(), role: 'viewer' }, { authorization: `Bearer ${String(key.body['api_key'])}` });
+    expect(asked.status).toBe(201);
+    expect((await send('DELETE', `/api/keys/${String(key.body['id'])}`, undefined, headers)).status).toBe(204);
+    expect(((await gateway.send('GET', '/api/audit?limit=1')).body['entries'] as readonly unknown[])[0]).toMatchObject({ action: 'keys:manage', before: { id: key.body['id'] }, after: { withdrawn_invitations: [asked.body['id']] } });
+    expect((await send('POST', '/api/invitations/accept', { token: asked.body['token'], name: 'Late', password })).body).toMatchObject({ status: 404, code: 'identity.invitation_closed' });
+  });
+
   it('takes nothing away that may more than who asks', async () => {
     const headers = await owner();
     const wide = await send('POST', '/api/keys', { name: 'wide', scopes: ['read', 'keys:manage'] }, headers);

@@ -12,6 +12,12 @@ const made = `with recursive made as (
        union select k.key_id from api_keys k join made on k.created_by = 'key:' || made.key_id where k.organisation_id = $1
      )`;
 
+/** Withdraws the open invitations that were sent with a key which is being revoked. Answers with their ids. */
+export async function withdrawInvitationsOfKey(client: Client, organisationId: string, keyId: string): Promise<readonly string[]> {
+  const { rows } = await client.query<{ readonly id: string }>('update invitations set revoked_at = now() where organisation_id = $1 and invited_by = $2 and accepted_at is null and revoked_at is null and expires_at > now() returning id', [organisationId, `key:${keyId}`]);
+  return rows.map(({ id }) => id);
+}
+
 /** Revokes the keys that a person made, and those made with these, which may more than is left to that person. Answers with their ids. */
 export async function revokeKeysBeyond(client: Client, organisationId: string, userId: string, left: ReadonlySet<PermissionName>): Promise<readonly string[]> {
   const { rows } = await client.query<{ readonly key_id: string; readonly scopes: readonly string[] }>(

@@ -3,7 +3,7 @@ import { type Databases, inOrganisations } from '@trunkline/storage';
 import { type Actor, actorName, holdsAll } from '../access/actor.js';
 import { isRole, permissionsOfRole, type Role } from '../access/role.js';
 import { isSame, newSecretToken, sha256Of } from '../access/secret-token.js';
-import { AboveYou, InvitationClosed, InvitationMissing, InvitationOther, NotYours } from '../errors.js';
+import { AboveYou, InvitationClosed, InvitationMissing, InvitationOther, NotYours, Unauthenticated } from '../errors.js';
 import { type Account, type Accounts, canonicalEmail } from './accounts.js';
 
 const openForMs = 7 * 24 * 3_600_000;
@@ -45,7 +45,7 @@ export class Invitations {
     private readonly nowMs: () => number,
   ) {}
 
-  /** A new one for the same address takes the place of an open one, unless that one is for a role above the actor's. The token is shown this once. */
+  /** Sent with a key, it goes with that key: who remembers a revoked one sends none with it. A new one for the same address takes the place of an open one, unless that one is for a role above the actor's. The token is shown this once. */
   async invite(actor: Actor, person: { readonly email: string; readonly role: Role }): Promise<{ readonly invitation: Invitation; readonly token: string }> {
     if (!holdsAll(actor, permissionsOfRole[person.role])) throw NotYours.because(`the role ${person.role}`);
     const { organisationId } = actor;
@@ -54,6 +54,10 @@ export class Invitations {
     const email = canonicalEmail(person.email);
     const now = this.nowMs();
     const row = await inOrganisations(this.databases, [organisationId], async (client) => {
+      if (actor.kind === 'key') {
+        const { rowCount } = await client.query('select from api_keys where organisation_id = $1 and key_id = $2 and revoked_at is null for share', [organisationId, actor.keyId]);
+        if (rowCount !== 1) throw Unauthenticated.because('it is revoked');
+      }
       const { rows: open } = await client.query<RoleOfOne>('update invitations set revoked_at = now() where organisation_id = $1 and email = $2 and accepted_at is null and revoked_at is null returning id, role, expires_at > to_timestamp($3) as "isOpen"', [organisationId, email, now / 1_000]);
       for (const replaced of open) if (replaced.isOpen) refuseAbove(actor, replaced);
       const { rows } = await client.query<Row>('insert into invitations (organisation_id, id, email, role, sha256, invited_by, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, to_timestamp($7), to_timestamp($8)) returning *', [organisationId, id, email, person.role, sha256Of(token), actorName(actor), now / 1_000, (now + openForMs) / 1_000]);

@@ -66,8 +66,9 @@ export class Members {
       if (member.role === 'owner' && role !== 'owner' && rows.filter((one) => one.role === 'owner').length === 1) throw LastOwner.because(`${member.email} is the only one`);
       await change(client);
       const left = role === null ? new Set<PermissionName>() : permissionsOfRole[role];
-      const withdrawnInvitations = await withdrawInvitationsBeyond(client, actor.organisationId, userId, left);
-      return { before: member, revokedKeys: await revokeKeysBeyond(client, actor.organisationId, userId, left), withdrawnInvitations };
+      // Keys first, as where one is revoked by itself.
+      const revokedKeys = await revokeKeysBeyond(client, actor.organisationId, userId, left);
+      return { before: member, revokedKeys, withdrawnInvitations: await withdrawInvitationsBeyond(client, actor.organisationId, userId, left) };
     });
   }
 }

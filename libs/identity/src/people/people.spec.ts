@@ -305,6 +305,33 @@ describe('people', () => {
       expect([...(await people.members.remove(actor(organisationId), userId)).withdrawnInvitations].sort()).toEqual([toAdmin.id, byKey.id].sort());
       expect(await openOf(organisationId)).toEqual([others.id]);
     });
+
+    it('goes with the key that it was sent with; who still remembers that key sends none with it', async () => {
+      const organisationId = await newOrganisation();
+      const identity = createIdentity({ databases: database.databases });
+      const withKey = async () => ({ ...actor(organisationId, 'admin'), kind: 'key' as const, keyId: (await identity.createApiKey({ organisationId, name: 'sends', scopes: ['admin'] })).keyId });
+      const [gone, stays] = [await withKey(), await withKey()];
+      const send = async (sender: typeof gone) => people.invitations.invite(sender, { email: unique(), role: 'viewer' });
+      const [open, kept, used] = [await send(gone), await send(stays), await send(gone)];
+      await people.invitations.acceptWithPassword(used.token, { name: 'In already', password }, place.address);
+      expect(await identity.revokeApiKey({ organisationId, keyId: gone.keyId })).toEqual({ withdrawnInvitations: [open.invitation.id] });
+      await expect(people.invitations.look(open.token)).rejects.toMatchObject({ code: 'identity.invitation_closed' });
+      await expect(send(gone)).rejects.toMatchObject({ code: 'identity.unauthenticated' });
+      expect(await openOf(organisationId)).toEqual([kept.invitation.id]);
+      expect(await people.members.list(organisationId)).toHaveLength(1);
+      expect(await identity.revokeApiKey({ organisationId, keyId: gone.keyId })).toEqual({ withdrawnInvitations: [] });
+    });
+
+    it('that is being sent with a key while that is revoked does not stay open', async () => {
+      const organisationId = await newOrganisation();
+      const identity = createIdentity({ databases: database.databases });
+      const { keyId } = await identity.createApiKey({ organisationId, name: 'sends', scopes: ['admin'] });
+      const sender = { ...actor(organisationId, 'admin'), kind: 'key' as const, keyId };
+      const results = await Promise.allSettled([...Array.from({ length: 8 }, () => people.invitations.invite(sender, { email: unique(), role: 'viewer' })), identity.revokeApiKey({ organisationId, keyId })]);
+      const reasons = results.flatMap((one) => (one.status === 'rejected' ? [(one.reason as { readonly code?: string }).code] : []));
+      expect(new Set([...reasons, 'identity.unauthenticated'])).toEqual(new Set(['identity.unauthenticated']));
+      expect(await openOf(organisationId)).toEqual([]);
+    });
   });
 
   describe('members', () => {
