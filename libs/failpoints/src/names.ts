@@ -9,7 +9,7 @@ export const failpoints = {
   'log.afterAppend': 'records are durable in the log; whoever appended them does not know',
   'log.beforePositions': 'records are taken care of; their offsets are not committed',
   'log.afterPositions': 'offsets are committed; the process does not know',
-  'ledger.beforeCommit': 'a flush is written; its transaction is open',
+  'ledger.beforeCommit': 'a flush is on its way or written; its COMMIT is not sent',
   'ledger.afterCommit': 'a flush is committed; its commands are not sent',
   'ledger.afterSend': 'commands are durable in the log; their dispatch is not marked as sent',
   'ledger.afterDueClaim': 'due work is leased; nothing has been done about it',

@@ -12,7 +12,7 @@ import { FlushLoop } from './flush/flush-loop.js';
 import type { Item } from './flush/item.js';
 import { isUuid } from './flush/letter.js';
 import { createRunCache } from './flush/run-cache.js';
-import type { FlushSurroundings } from './flush/transaction.js';
+import type { FlushSurroundings } from './flush/surroundings.js';
 import type { Gate } from './gate/gate.js';
 import { Gates } from './gate/gates.js';
 import { Outbox } from './outbox.js';

@@ -6,7 +6,7 @@ import type { PoolClient } from 'pg';
 import { commandOf } from './flush/command.js';
 import type { OutgoingCommand } from './flush/decision.js';
 import { loadRuns } from './flush/load.js';
-import type { FlushSurroundings } from './flush/transaction.js';
+import type { FlushSurroundings } from './flush/surroundings.js';
 import type { OutboxItem } from './flush/write.js';
 import { keyOf } from './run-row.js';
 

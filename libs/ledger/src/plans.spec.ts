@@ -1,6 +1,6 @@
 import { loadRunsStatement } from './flush/load.js';
 import { closeLettersStatement } from './flush/close-letters.js';
-import { holdersStatement, wakeStatement } from './flush/turns.js';
+import { wakeStatement } from './flush/turns.js';
 import { planner } from './flush/transaction.js';
 import { flushStatement } from './flush/write.js';
 import { behindGatesStatement, leaseBacklogStatement } from './tick/backlog.js';
@@ -56,9 +56,8 @@ describe('plans of the hot statements', () => {
   };
 
   const expected: readonly [string, string, string, readonly string[]][] = [
-    ['flush', flushStatement, planner, ['dispatches by dispatches_pkey', 'due_work by due_work_pkey', 'organisations by organisations_pkey', 'runs by runs_pkey']],
+    ['flush', flushStatement, planner, ['dispatches by dispatches_pkey', 'due_work by due_work_pkey', 'organisations by organisations_pkey', 'runs by runs_pkey', 'subject_holders by subject_holders_pkey']],
     ['load runs', loadRunsStatement, planner, ['run_events by run_events_pkey', 'runs by runs_pkey']],
-    ['subject holders', holdersStatement, planner, ['subject_holders by subject_holders_pkey']],
     // Once took a second for 200 subjects with 2,000 steps waiting for their turn: all of them were walked for each.
     ['subject wake', wakeStatement, planner, ['due_work by due_work_pkey', 'subject_holders by subject_holders_pkey']],
   ];

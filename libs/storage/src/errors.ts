@@ -49,6 +49,13 @@ export const SchemaUnknown = defineError('storage.schema_unknown', {
   fix: 'Start the newer version, or point DATABASE_URL at another database; `npm run wipe` empties the embedded one.',
 });
 
+export const RolledBack = defineError('storage.rolled_back', {
+  class: 'bug',
+  http: 500,
+  title: 'A transaction was rolled back although none of its statements was known to have failed',
+  fix: 'Nothing was written, repeating is safe. Whoever ran the transaction has to pass the error of the failed statement on.',
+});
+
 export const OrganisationInvalid = defineError('storage.organisation_invalid', {
   class: 'bug',
   http: 500,

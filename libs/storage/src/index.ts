@@ -1,7 +1,7 @@
 export type { Databases, DatabasesOptions, Role } from './databases.js';
 export { connectionAs, openDatabases } from './databases.js';
 export { openVault, placeOfCredentials, placeOfGrant, placeOfSignIn } from './credential-vault.js';
-export type { Work } from './transaction.js';
+export type { Ending, LastStatement, WholeWork, Work } from './transaction.js';
 export { inOrganisations, inTenant } from './transaction.js';
 export type { Statement } from './one-statement.js';
 export { statementInOrganisations } from './one-statement.js';
@@ -13,7 +13,7 @@ export { tenantFreeTable, tenantTable } from './tenant-table.js';
 export type { DatabaseClock } from './clock.js';
 export { databaseClock, isBetter, type MeasuredOffset } from './clock.js';
 export { isDatabaseAway } from './failure.js';
-export { MigrationFailed, NotMigrated, OrganisationInvalid, SchemaUnknown, ServerTooOld, StorageFull, StorageRefused, StorageUnavailable } from './errors.js';
+export { MigrationFailed, NotMigrated, OrganisationInvalid, RolledBack, SchemaUnknown, ServerTooOld, StorageFull, StorageRefused, StorageUnavailable } from './errors.js';
 export type { DataSourceOptions } from './control-plane/data-source.js';
 export { inTenantRepositories, openDataSource } from './control-plane/data-source.js';
 export type { ApiKey, ChainVersion, Integration, Organisation } from './control-plane/entities.js';

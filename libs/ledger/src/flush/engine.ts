@@ -9,7 +9,8 @@ import { dispatchName } from './command.js';
 import type { Decision, OutgoingCommand } from './decision.js';
 import type { Item } from './item.js';
 import { letterOfRecord, type LetterRow } from './letter.js';
-import { FlushTransaction, ItemFailed, type Committed, type FlushSurroundings } from './transaction.js';
+import type { FlushSurroundings } from './surroundings.js';
+import { FlushTransaction, ItemFailed, type Committed } from './transaction.js';
 
 export interface FlushEvents {
   /** Committed: may be sent now. */
@@ -38,7 +39,7 @@ export class FlushEngine {
     let conflicts = 0;
     for (let round = 0; waiting.length > 0; round += 1) {
       try {
-        const committed = await this.transact(waiting);
+        const committed = await this.transact(waiting, round === 0);
         waiting = committed.lost;
         if (waiting.length > 0 && round > this.around.settings.conflictRepeats) throw RunsContended.because(`${waiting.length} records after ${round} flushes`);
       } catch (error) {
@@ -52,9 +53,9 @@ export class FlushEngine {
     }
   }
 
-  private async transact(items: readonly Item[]): Promise<Committed> {
+  private async transact(items: readonly Item[], isFirst: boolean): Promise<Committed> {
     const sent = this.events.sentDispatches();
-    const committed = await new FlushTransaction(this.around, items, sent).run();
+    const committed = await new FlushTransaction(this.around, items, sent, isFirst).run();
     failpoint('ledger.afterCommit');
     this.events.markedSent(sent);
     this.settle(committed);

@@ -1,5 +1,5 @@
 import type { LoadedRun } from './decision.js';
-import type { RunCache } from './transaction.js';
+import type { RunCache } from './surroundings.js';
 
 /** Least recently written goes first, by number and by bytes of event data. */
 export function createRunCache(mostRuns: number, mostBytes: number): RunCache {

@@ -2,17 +2,13 @@ import type { ActionFacts, PlannedStep } from '@trunkline/chain';
 import { planRun, repeatOf, isHarmlessTwice } from '@trunkline/chain';
 import { EventIdReused, subjectHashOf } from '@trunkline/contracts';
 import { failpoint } from '@trunkline/failpoints';
-import { inOrganisations, type Databases } from '@trunkline/storage';
+import { inOrganisations, type Ending } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
-import type { LedgerClock } from '../clock.js';
 import { ResultWithoutRun } from '../errors.js';
-import type { Gates } from '../gate/gates.js';
-import type { ChainBook, ChainKey, PinnedChain } from '../plan/chain-book.js';
+import type { ChainKey, PinnedChain } from '../plan/chain-book.js';
 import { keyOf } from '../run-row.js';
-import type { LedgerSettings } from '../settings.js';
 import { Admission } from './admission.js';
 import { attemptOf } from './attempt.js';
-import type { ActionCatalogue } from './catalogue.js';
 import { closeGates } from './close-gates.js';
 import { closeLetters } from './close-letters.js';
 import { Decision, integrationIdsOf, type LoadedRun } from './decision.js';
@@ -20,31 +16,10 @@ import { Families } from './families.js';
 import type { DueItem, EventItem, Item, ResultItem, SweepItem, VerbItem } from './item.js';
 import { isUuid, letterOfRecord, type LetterRow } from './letter.js';
 import { loadRuns, type RunKey } from './load.js';
+import type { FlushSurroundings } from './surroundings.js';
 import { type FoundIntent, voidIntents } from './sweep-intents.js';
 import { Turns } from './turns.js';
-import { writeAll } from './write.js';
-
-export interface FlushSurroundings {
-  readonly databases: Pick<Databases, 'system'>;
-  readonly clock: LedgerClock;
-  readonly random: () => number;
-  readonly newId: () => string;
-  readonly instance: string;
-  readonly settings: LedgerSettings;
-  readonly catalogue: ActionCatalogue;
-  readonly chains: ChainBook;
-  readonly gates: Gates;
-  readonly runs: RunCache;
-  /** False where nothing is sent: ready steps are left to the ledger's own processes. */
-  readonly mayAdmit: boolean;
-}
-
-/** Runs as last written or read by this process; a stale one costs a reload, never correctness, since `rev` guards every write. */
-export interface RunCache {
-  get(key: string): LoadedRun | undefined;
-  set(key: string, run: LoadedRun): void;
-  delete(key: string): void;
-}
+import { flushOf, keysOf, type WrittenRow, type Writing } from './write.js';
 
 /** An item that threw while it was worked in; the others of the flush have nothing to do with it. */
 export class ItemFailed extends Error {
@@ -84,6 +59,8 @@ export class FlushTransaction {
     private readonly around: FlushSurroundings,
     private readonly items: readonly Item[],
     private readonly sentDispatches: readonly string[],
+    /** Whether the COMMIT may go behind the flush statement: what that did not take comes back as lost, and needs a transaction that hears it before. */
+    private readonly mayCommitBehind = false,
   ) {
     this.nowMs = around.clock.nowMs();
     this.families = new Families();
@@ -93,14 +70,14 @@ export class FlushTransaction {
   async run(): Promise<Committed> {
     const organisations = this.items.map((item) => item.organisationId);
     try {
-      return await inOrganisations(this.around.databases, organisations, (client) => this.work(client), { statements: planner });
+      return await inOrganisations(this.around.databases, organisations, (client, ending) => this.work(client, ending), { statements: planner, goesOn: true });
     } catch (error) {
       this.admission.releaseAll();
       throw error;
     }
   }
 
-  private async work(client: PoolClient): Promise<Committed> {
+  private async work(client: PoolClient, ending: Ending): Promise<Committed> {
     await this.plan(client);
     await this.join(client);
     await this.readIntegrations(client);
@@ -112,27 +89,58 @@ export class FlushTransaction {
     // Who has waited passes before who comes only now.
     for (const decision of open) if (decision.hasWaited) this.admission.admit(decision, turns);
     for (const decision of open) if (!decision.hasWaited) this.admission.admit(decision, turns);
-    const dispatchId = this.around.newId();
-    const writtenKeys = await writeAll(client, {
+    const writing: Writing = {
       decisions: open,
       letters: this.letters,
       orphanedDue: this.orphanedDue,
-      dispatch: { id: dispatchId, instance: this.around.instance, sweepAtMs: this.admission.sweepAtMs },
+      dispatch: { id: this.around.newId(), instance: this.around.instance, sweepAtMs: this.admission.sweepAtMs },
       sentDispatches: this.sentDispatches,
+      subjects: turns.changesOf(open),
       maxWaitMs: this.around.settings.maxWaitMs,
-    });
+    };
+    return this.isWhole(open) ? this.writeAtOnce(ending, writing, turns) : this.writeStepByStep(client, writing, turns);
+  }
+
+  /** Whether nothing of the transaction comes after the flush statement that depends on its answer. */
+  private isWhole(open: readonly Decision[]): boolean {
+    const isEach = [...this.repeats].every(([key, items]) => items.length === 1 && this.decisions.get(key)?.isNew === true);
+    return this.mayCommitBehind && isEach && open.length === this.decisions.size && open.every((decision) => decision.closedLetters.length === 0 && decision.closings.length === 0 && !this.isIdleCopy(decision));
+  }
+
+  /** A due row exists while a cached copy has nothing to do for it: the copy is old. */
+  private isIdleCopy(decision: Decision): boolean {
+    return !decision.isChanged && this.cached.has(keyOf(decision)) && decision.items.some((item) => item.kind === 'due');
+  }
+
+  private async writeAtOnce(ending: Ending, writing: Writing, turns: Turns): Promise<Committed> {
+    const statements = [flushOf(writing), ...(writing.subjects.released.length > 0 ? [turns.wake()] : [])];
+    const [flushed, woken] = await ending.commitBehind<WrittenRow>(statements, beforeCommit);
+    const writtenKeys = keysOf(flushed ?? { rows: [] });
+    const changed = writing.decisions.filter((decision) => decision.isChanged);
+    const written = changed.filter((decision) => writtenKeys.has(keyOf(decision)));
+    const notWritten = changed.filter((decision) => !writtenKeys.has(keyOf(decision)));
+    this.admission.release(new Set(notWritten));
+    for (const decision of notWritten) {
+      this.around.runs.delete(keyOf(decision));
+      this.lost.push(...decision.items);
+    }
+    return { dispatchId: writing.dispatch.id, written, lost: this.lost, hasWoken: (woken?.rowCount ?? 0) > 0 };
+  }
+
+  private async writeStepByStep(client: PoolClient, writing: Writing, turns: Turns): Promise<Committed> {
+    const { decisions: open, dispatch: { id: dispatchId } } = writing;
+    const writtenKeys = keysOf(await client.query<WrittenRow>(flushOf(writing)));
     const written = open.filter((decision) => decision.isChanged && writtenKeys.has(keyOf(decision)));
-    // A due row exists while a cached copy has nothing to do for it: the copy is old.
-    const isIdleCopy = (decision: Decision): boolean => !decision.isChanged && this.cached.has(keyOf(decision)) && decision.items.some((item) => item.kind === 'due');
-    const notWritten = [...this.decisions.values()].filter((decision) => decision.isStale || isIdleCopy(decision) || (decision.isChanged && !writtenKeys.has(keyOf(decision))));
+    const notWritten = [...this.decisions.values()].filter((decision) => decision.isStale || this.isIdleCopy(decision) || (decision.isChanged && !writtenKeys.has(keyOf(decision))));
     this.admission.release(new Set(notWritten));
     for (const decision of notWritten) this.giveUp(decision);
     await this.compareRepeats(client, writtenKeys);
     await this.writeLateLetters(client);
-    const hasWoken = await turns.settle(client, written, notWritten);
+    const wakes = turns.hasSubjects && (writing.subjects.released.length > 0 || notWritten.length > 0);
+    const hasWoken = wakes && ((await client.query(turns.wake())).rowCount ?? 0) > 0;
     await closeLetters(client, written);
     await closeGates(client, written, this.nowMs);
-    failpoint('ledger.beforeCommit');
+    beforeCommit();
     return { dispatchId, written, lost: this.lost, hasWoken };
   }
 
@@ -379,8 +387,12 @@ export class FlushTransaction {
   private async writeLateLetters(client: PoolClient): Promise<void> {
     if (this.lateLetters.length === 0) return;
     const dispatch = { id: this.around.newId(), instance: this.around.instance, sweepAtMs: 0 };
-    await writeAll(client, { decisions: [], letters: this.lateLetters, orphanedDue: [], dispatch, sentDispatches: [], maxWaitMs: 0 });
+    await client.query(flushOf({ decisions: [], letters: this.lateLetters, orphanedDue: [], dispatch, sentDispatches: [], subjects: { released: [], held: [] }, maxWaitMs: 0 }));
   }
+}
+
+function beforeCommit(): void {
+  failpoint('ledger.beforeCommit');
 }
 
 function chainKeyOf(item: EventItem): ChainKey {

@@ -1,15 +1,7 @@
+import type { LastStatement } from '@trunkline/storage';
 import type { PoolClient } from 'pg';
 import { keyOf } from '../run-row.js';
 import type { Decision } from './decision.js';
-
-/** `coalesce`: see the flush statement. */
-export const holdersStatement = `
-with released as (
-    delete from subject_holders h using json_to_recordset($1::json) r(organisation_id uuid, integration_id uuid, subject_hash text, run_id uuid)
-    where h.organisation_id = r.organisation_id and h.integration_id = r.integration_id and h.subject_hash = r.subject_hash and h.run_id = r.run_id and r.run_id = coalesce(r.run_id, r.organisation_id)
-  )
-  insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
-  select organisation_id, integration_id, subject_hash, number, run_id from json_to_recordset($2::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid)`;
 
 /** Who is first is found before the table of waiting steps is touched: joined in one, the planner may walk all that wait for each subject. */
 export const wakeStatement = `
@@ -26,9 +18,18 @@ interface SubjectKey {
   readonly subject_hash: string;
 }
 
-interface Holding extends SubjectKey {
+interface Holder extends SubjectKey {
   readonly run_id: string;
+}
+
+interface Holding extends Holder {
   readonly number: string;
+}
+
+/** Who lets go of a subject and who has come to hold one, as far as its run is written. */
+export interface SubjectChanges {
+  readonly released: readonly Holder[];
+  readonly held: readonly Holding[];
 }
 
 /**
@@ -62,20 +63,25 @@ export class Turns {
     return head === keyOf(decision);
   }
 
-  /** Writes the numbers of the runs that were written, removes what has been let go, and makes the next waiting run due. Returns whether anybody was woken. */
-  async settle(client: PoolClient, written: readonly Decision[], lost: readonly Decision[]): Promise<boolean> {
-    if (this.keys.size === 0) return false;
-    const holders = new Map(written.map((decision) => [keyOf(decision), new Set(decision.orderedIntegrations())]));
-    const released = written.flatMap((decision) => touchedSubjects(decision)
+  /** The numbers of these runs, and what they have let go. */
+  changesOf(decisions: readonly Decision[]): SubjectChanges {
+    if (this.keys.size === 0) return { released: [], held: [] };
+    const holders = new Map(decisions.map((decision) => [keyOf(decision), new Set(decision.orderedIntegrations())]));
+    const released = decisions.flatMap((decision) => touchedSubjects(decision)
       // A run that is only planned now holds nothing yet, and at the end of the line it makes nobody first.
       .filter((key) => !decision.isNew && (decision.needsNumbers || !holders.get(keyOf(decision))?.has(key.integration_id)))
       .map((key) => ({ ...key, run_id: decision.runId })));
-    const inserted = this.given.filter((holding) => holders.get(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }))?.has(holding.integration_id));
-    const held = inserted.length > 0 || released.length > 0
-      ? client.query({ name: 'subject-holders', text: holdersStatement, values: [JSON.stringify(released.sort(byName)), JSON.stringify(inserted)] })
-      : undefined;
-    const [hasWoken] = await Promise.all([released.length > 0 || lost.length > 0 ? this.wake(client) : false, held]);
-    return hasWoken;
+    const held = this.given.filter((holding) => holders.get(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }))?.has(holding.integration_id));
+    return { released: released.sort(byName), held };
+  }
+
+  /** Makes the next waiting run of each subject due. A statement behind the one that wrote the changes: it sees who has let go. */
+  wake(): LastStatement {
+    return { name: 'subject-wake', text: wakeStatement, values: [JSON.stringify([...this.keys.values()].sort(byName))] };
+  }
+
+  get hasSubjects(): boolean {
+    return this.keys.size > 0;
   }
 
   private async number(client: PoolClient, wanted: ReadonlyMap<string, readonly Decision[]>): Promise<void> {
@@ -115,11 +121,6 @@ export class Turns {
       const name = nameOf(holding);
       if (!this.heads.has(name)) this.heads.set(name, keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }));
     }
-  }
-
-  private async wake(client: PoolClient): Promise<boolean> {
-    const { rowCount } = await client.query({ name: 'subject-wake', text: wakeStatement, values: [JSON.stringify([...this.keys.values()].sort(byName))] });
-    return (rowCount ?? 0) > 0;
   }
 }
 

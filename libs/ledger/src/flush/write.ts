@@ -1,7 +1,9 @@
-import type { PoolClient } from 'pg';
+import type { LastStatement } from '@trunkline/storage';
+import type { QueryResult } from 'pg';
 import { encodeCarried, encodeSteps, keyOf } from '../run-row.js';
 import type { Decision } from './decision.js';
 import { encodeHeaders, isUuid, letterOfStep, operatorsOnly, type LetterRow } from './letter.js';
+import type { SubjectChanges } from './turns.js';
 
 export interface Writing {
   readonly decisions: readonly Decision[];
@@ -10,6 +12,7 @@ export interface Writing {
   readonly orphanedDue: readonly { readonly organisationId: string; readonly runId: string; readonly stepId: string }[];
   readonly dispatch: { readonly id: string; readonly instance: string; readonly sweepAtMs: number };
   readonly sentDispatches: readonly string[];
+  readonly subjects: SubjectChanges;
   readonly maxWaitMs: number;
 }
 
@@ -75,16 +78,35 @@ with fresh as (
   having count(*) > 0
 ), marked as (
   update dispatches set sent_at = clock_timestamp() where id = any ($12::uuid[])
+), let_go as (
+  delete from subject_holders h using (
+    select g.organisation_id, g.integration_id, g.subject_hash, g.run_id from json_to_recordset($13::json) g(organisation_id uuid, integration_id uuid, subject_hash text, run_id uuid, guarded boolean)
+    where (not g.guarded or (g.organisation_id, g.run_id) in (select organisation_id, run_id from written)) and g.run_id = coalesce(g.run_id, g.organisation_id)
+  ) g where h.organisation_id = g.organisation_id and h.integration_id = g.integration_id and h.subject_hash = g.subject_hash and h.run_id = g.run_id
+), held as (
+  insert into subject_holders (organisation_id, integration_id, subject_hash, number, run_id)
+  select n.organisation_id, n.integration_id, n.subject_hash, n.number, n.run_id from json_to_recordset($14::json) n(organisation_id uuid, integration_id uuid, subject_hash text, number bigint, run_id uuid, guarded boolean)
+  where not n.guarded or (n.organisation_id, n.run_id) in (select organisation_id, run_id from written)
 )
 select organisation_id, run_id from written`;
 
+export interface WrittenRow {
+  readonly organisation_id: string;
+  readonly run_id: string;
+}
+
 /** Keys of the runs that took what was decided for them. */
-export async function writeAll(client: PoolClient, writing: Writing): Promise<ReadonlySet<string>> {
+export function keysOf({ rows }: Pick<QueryResult<WrittenRow>, 'rows'>): ReadonlySet<string> {
+  return new Set(rows.map((row) => keyOf({ organisationId: row.organisation_id, runId: row.run_id })));
+}
+
+/** Answered by a `WrittenRow` for each run that took what was decided for it. */
+export function flushOf(writing: Writing): LastStatement {
   const decisions = writing.decisions.filter((decision) => decision.isChanged).sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
   const places = new Map(writing.decisions.map((decision, index) => [decision, index]));
   const fresh = decisions.filter((decision) => decision.isNew);
   const moved = decisions.filter((decision) => !decision.isNew);
-  const { rows } = await client.query<{ organisation_id: string; run_id: string }>({
+  return {
     name: 'flush',
     text: flushStatement,
     values: [
@@ -100,9 +122,10 @@ export async function writeAll(client: PoolClient, writing: Writing): Promise<Re
       writing.dispatch.sweepAtMs,
       JSON.stringify(decisions.filter((decision) => decision.commands.length > 0).map((decision) => ({ ...keyColumns(decision), items: itemsOf(decision), guarded: true }))),
       writing.sentDispatches,
+      JSON.stringify(writing.subjects.released.map((row) => ({ ...row, guarded: true }))),
+      JSON.stringify(writing.subjects.held.map((row) => ({ ...row, guarded: true }))),
     ],
-  });
-  return new Set(rows.map((row) => keyOf({ organisationId: row.organisation_id, runId: row.run_id })));
+  };
 }
 
 /** One command as the outbox row names it: ids and times, no payload. */

@@ -122,6 +122,7 @@ describe('fault proxy', () => {
 
   it('knows a commit in a message of PostgreSQL', () => {
     expect(isPostgresCommit(Buffer.from('Q\0\0\0\x0bCOMMIT\0'))).toBe(true);
+    expect(isPostgresCommit(Buffer.from('E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04Q\0\0\0\x0bcommit\0'))).toBe(true);
     expect(isPostgresCommit(Buffer.from('Q\0\0\0\x0dROLLBACK\0'))).toBe(false);
   });
 

@@ -73,9 +73,9 @@ export function isKafkaRequest(apiKey: number): (request: Buffer) => boolean {
   return (request) => request.length >= 6 && request.readInt16BE(4) === apiKey;
 }
 
-/** A simple query that is nothing but `commit`, as transactions end in PostgreSQL's protocol. */
+/** A simple query that is nothing but `commit`, as transactions end in PostgreSQL's protocol: alone, or behind the last statements that travel with it. */
 export function isPostgresCommit(request: Buffer): boolean {
-  return /^Q[\s\S]{4}commit;?\0/i.test(request.toString('latin1'));
+  return /Q\0\0\0[\x0b\x0c]commit;?\0$/i.test(request.toString('latin1'));
 }
 
 function listen(server: Server, port: number): Promise<number> {
