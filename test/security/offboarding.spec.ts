@@ -64,7 +64,7 @@ describe('an organisation leaves', () => {
     const [sealed] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [leaving.integrations.genesys]);
 
     const progress: string[] = [];
-    const report = await offboard(system.database.databases, leaving.organisationId, ({ table }) => progress.push(table));
+    const report = await offboard(system.database.databases, leaving.organisationId, { onProgress: ({ table }) => progress.push(table) });
     expect(report.deleted).toMatchObject({ runs: held + 2, run_events: held + 2, integrations: 3 });
     expect(progress).toContain('attempts');
     expect(await rowsOf(leaving.organisationId)).toEqual({});
@@ -83,7 +83,7 @@ describe('an organisation leaves', () => {
     const council = await system.seed({ name: 'Third Council' });
     await system.untilState((await system.client(council).publishSurely([councilEvent('third-1')])).values(), 'done');
     const [sealed] = await system.reader.query<{ credentials: Buffer }>('select credentials from integrations where id = $1', [council.integrations.genesys]);
-    await expect(offboard(system.database.databases, council.organisationId, () => { throw new Error('ended here'); })).rejects.toThrow('ended here');
+    await expect(offboard(system.database.databases, council.organisationId, { onProgress: () => { throw new Error('ended here'); } })).rejects.toThrow('ended here');
     await expect(vaultOf(system.database.databases, system.masterKeys).open(sealed?.credentials ?? Buffer.alloc(0), placeOfCredentials(council.organisationId, council.integrations.genesys))).rejects.toMatchObject({ code: 'vault.data_key_destroyed' });
     await offboard(system.database.databases, council.organisationId);
     expect(await rowsOf(council.organisationId)).toEqual({});
@@ -139,7 +139,7 @@ describe('an organisation leaves', () => {
       await owner.query('begin');
       await owner.query('update data_keys set is_current = false where organisation_id = $1', [council.organisationId]);
       await owner.query(`insert into data_keys (organisation_id, id, wrapped) values ($1, gen_random_uuid(), 'x')`, [council.organisationId]);
-      const ended = Promise.allSettled([offboard(system.database.databases, council.organisationId, () => { throw new Error('ended here'); })]);
+      const ended = Promise.allSettled([offboard(system.database.databases, council.organisationId, { onProgress: () => { throw new Error('ended here'); } })]);
       await offboardingWaits('');
       await owner.query('commit');
       expect(await ended).toMatchObject([{ reason: { message: 'ended here' } }]);
@@ -147,6 +147,56 @@ describe('an organisation leaves', () => {
     } finally {
       await owner.end();
     }
+  });
+
+  const lateEvent = `insert into run_events (organisation_id, run_id, type, source, event_id, data) values ($1, gen_random_uuid(), 't', '/s', 'late', 'x')`;
+
+  it('while somebody writes between its passes and once more before its row goes: it goes on until there is nothing', async () => {
+    const council = await system.seed({ name: 'Written Council' });
+    const owners = await Promise.all([1, 2].map(async () => {
+      const owner = new Client({ connectionString: system.database.url });
+      await owner.connect();
+      return owner;
+    }));
+    try {
+      // Each has written for it and refers to its row, as with an audit entry; seen by nobody until it is committed.
+      for (const owner of owners) {
+        await owner.query('begin');
+        await owner.query(lateEvent, [council.organisationId]);
+        await owner.query('select from organisations where id = $1 for key share', [council.organisationId]);
+      }
+      const told: string[] = [];
+      const left = Promise.allSettled([offboard(system.database.databases, council.organisationId, { onProgress: ({ table }) => told.push(table) })]);
+      await offboardingWaits('%organisations');
+      expect(told).not.toContain('run_events');
+      for (const owner of owners) await owner.query('commit');
+      expect(await left).toMatchObject([{ status: 'fulfilled', value: { deleted: { run_events: 2 } } }]);
+      expect(told).toContain('run_events');
+    } finally {
+      for (const owner of owners) await owner.end();
+    }
+    expect(await rowsOf(council.organisationId)).toEqual({});
+  });
+
+  it('while something writes for it without end: it says so after a time, and goes on when started again', async () => {
+    const council = await system.seed({ name: 'Endless Council' });
+    const owner = new Client({ connectionString: system.database.url });
+    await owner.connect();
+    try {
+      await owner.query(lateEvent, [council.organisationId]);
+      // Whatever is deleted of it is there again.
+      await owner.query(`create function written_again() returns trigger language plpgsql security definer as $$ begin if old.event_id = 'late' then insert into public.run_events (organisation_id, run_id, type, source, event_id, data) values (old.organisation_id, gen_random_uuid(), 't', '/s', 'late', 'x'); end if; return old; end $$`);
+      await owner.query('create trigger written_again after delete on run_events for each row execute function written_again()');
+      await expect(offboard(system.database.databases, council.organisationId, { patienceMs: 100 })).rejects.toMatchObject({ code: 'custody.still_written' });
+      expect(await rowsOf(council.organisationId)).toMatchObject({ organisations: 1, run_events: 1 });
+      await owner.query('drop trigger written_again on run_events');
+      expect((await offboard(system.database.databases, council.organisationId)).deleted).toMatchObject({ run_events: 1 });
+    } finally {
+      await owner.query('drop trigger if exists written_again on run_events');
+      await owner.query('drop function if exists written_again');
+      await owner.end();
+    }
+    expect(await rowsOf(council.organisationId)).toEqual({});
   });
 
   const readEverything = () => until('the ledger reading everything', async () => (await system.log.lag('ledger')).every(({ lag }) => lag <= 0n), 60_000, 50);
@@ -200,7 +250,7 @@ describe('an organisation leaves', () => {
     const owner = new Client({ connectionString: system.database.url });
     await owner.connect();
     try {
-      const lateRow = () => owner.query(`insert into run_events (organisation_id, run_id, type, source, event_id, data) values ($1, gen_random_uuid(), 't', '/s', 'late', 'x')`, [council.organisationId]);
+      const lateRow = () => owner.query(lateEvent, [council.organisationId]);
       const known = async () => (await owner.query('select from departures where organisation = $1', [council.organisationId])).rowCount;
       await lateRow();
       // As the ledger does it by itself.

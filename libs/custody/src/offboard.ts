@@ -1,8 +1,8 @@
 import { inOrganisations } from '@trunkline/storage';
 import { departureOf, noteDeparture } from './departures.js';
-import { OrganisationUnknown } from './errors.js';
+import { OrganisationUnknown, StillWritten } from './errors.js';
 import type { CustodyDatabases } from './rewrap.js';
-import { type OffboardingProgress, sweep } from './sweep.js';
+import { goesIfEmpty, type OffboardingProgress, sweepOnce } from './sweep.js';
 
 export interface OffboardingReport {
   readonly organisationId: string;
@@ -12,24 +12,43 @@ export interface OffboardingReport {
   readonly people: { readonly membershipsEnded: number; readonly accountsDeleted: number };
 }
 
+/** Nothing is begun with a key of it once gateways no longer remember them, so what is written comes to its end, however much of it still lies in a topic. */
+const patienceMs = 30 * 60_000;
+
+export interface OffboardingOptions {
+  readonly onProgress?: (progress: OffboardingProgress) => void;
+  /** How long rows may go on coming. */
+  readonly patienceMs?: number;
+}
+
 /**
  * An organisation leaves: first its secrets can no longer be opened and its API keys no longer work, then everything of it is deleted in small transactions.
  * Once its row is gone the ledger begins nothing for it any more, and the clearing takes away what was on its way. May be ended and started again at any moment, also after its report.
  */
-export async function offboard(databases: CustodyDatabases, organisationId: string, onProgress: (progress: OffboardingProgress) => void = () => undefined): Promise<OffboardingReport> {
+export async function offboard(databases: CustodyDatabases, organisationId: string, options: OffboardingOptions = {}): Promise<OffboardingReport> {
   const shutAt = await shut(databases, organisationId);
   const departedAt = shutAt ?? (await departureOf(databases, organisationId));
   const keysDestroyedAt = departedAt ?? new Date().toISOString();
   // Before anything is deleted: what is written late is found by it.
   if (shutAt !== null) await noteDeparture(databases, organisationId, shutAt);
   const people = await endMemberships(databases, organisationId);
-  const deleted = await sweep(databases, organisationId, onProgress);
+  const deleted = await takeAway(databases, organisationId, options);
   if (departedAt === null) {
     if (Object.values(deleted).every((rows) => rows === 0)) throw OrganisationUnknown.because(organisationId);
     await noteDeparture(databases, organisationId, keysDestroyedAt);
   }
-  await inOrganisations(databases, [organisationId], (client) => client.query('delete from organisations where id = $1', [organisationId]));
   return { organisationId, keysDestroyedAt, deleted, people };
+}
+
+/** Until nothing is found, not even with the organisation's row in hand: what is at work for it meanwhile may write rows once more. */
+async function takeAway(databases: CustodyDatabases, organisationId: string, { onProgress = () => undefined, patienceMs: patience = patienceMs }: OffboardingOptions): Promise<OffboardingReport['deleted']> {
+  const deleted = new Map<string, number>();
+  await sweepOnce(databases, organisationId, deleted, onProgress);
+  // What was there before is no sign of a writer, however long it took.
+  for (const giveUpAt = performance.now() + patience; !(await goesIfEmpty(databases, organisationId)); await sweepOnce(databases, organisationId, deleted, onProgress)) {
+    if (performance.now() > giveUpAt) throw StillWritten.because(organisationId);
+  }
+  return Object.fromEntries(deleted);
 }
 
 /** One transaction: no key, no credentials, no API key. Null: there is no such organisation (any more). Workers see the new version of an integration within seconds and hold its work. */

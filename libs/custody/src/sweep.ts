@@ -15,18 +15,43 @@ export interface OffboardingProgress {
 type SystemDatabase = Pick<CustodyDatabases, 'system'>;
 
 const batchRows = 5_000;
+/** PostgreSQL's `lock_not_available`. */
+const lockNotAvailable = '55P03';
 
-/** Deletes in small transactions, in passes until one finds nothing: what is at work for the organisation meanwhile may write rows once more. */
-export async function sweep(databases: SystemDatabase, organisationId: string, onProgress: (progress: OffboardingProgress) => void = () => undefined): Promise<Readonly<Record<string, number>>> {
-  const deleted: Record<string, number> = {};
-  for (;;) {
-    let found = 0;
-    for (const table of tablesOfOrganisation) {
-      const rows = await empty(databases, organisationId, table, onProgress);
-      deleted[table] = (deleted[table] ?? 0) + rows;
-      found += rows;
-    }
-    if (found === 0) return deleted;
+/** In passes until one finds nothing: what is at work for the organisation meanwhile may write rows once more. */
+export async function sweep(databases: SystemDatabase, organisationId: string): Promise<void> {
+  const deleted = new Map<string, number>();
+  while ((await sweepOnce(databases, organisationId, deleted, () => undefined)) > 0);
+}
+
+/** Deletes in small transactions and adds to what was deleted of each table. Answers with how many rows it found. */
+export async function sweepOnce(databases: SystemDatabase, organisationId: string, deleted: Map<string, number>, onProgress: (progress: OffboardingProgress) => void): Promise<number> {
+  let found = 0;
+  for (const table of tablesOfOrganisation) {
+    const rows = await empty(databases, organisationId, table, onProgress);
+    deleted.set(table, (deleted.get(table) ?? 0) + rows);
+    found += rows;
+  }
+  return found;
+}
+
+/**
+ * Deletes the organisation itself if nothing of it is left to delete, and answers whether. What refers to its row cannot be written while it is looked for: who is at it is waited for,
+ * and who comes later finds no organisation. Rows are looked at and not deleted here: who holds one of them may be waiting for the organisation's row.
+ */
+export async function goesIfEmpty(databases: SystemDatabase, organisationId: string): Promise<boolean> {
+  try {
+    return await inOrganisations(databases, [organisationId], async (client) => {
+      await client.query('select from organisations where id = $1 for update', [organisationId]);
+      const { rows } = await client.query<{ isEmpty: boolean }>(`select not (${tablesOfOrganisation.map((table) => `exists (select from ${table} where organisation_id = $1)`).join(' or ')}) as "isEmpty"`, [organisationId]);
+      if (rows[0]?.isEmpty !== true) return false;
+      await client.query('delete from organisations where id = $1', [organisationId]);
+      return true;
+    });
+  } catch (error) {
+    // Somebody has been at it for longer than a lock is waited for; they may have written.
+    if (typeof error === 'object' && error !== null && 'code' in error && error.code === lockNotAvailable) return false;
+    throw error;
   }
 }
 

@@ -15,7 +15,7 @@ export function addOrganisations(program: Command): void {
     .action((id: string, { output, yesDelete }: { output: OutputFormat; yesDelete: string }) => {
       if (yesDelete !== id) throw CommandUsage.because('--yes-delete must repeat the id of the organisation');
       return withOperator(async ({ databases }) => {
-        const report = await offboard(databases, id, ({ table, deleted }) => say(`${table}: ${deleted} rows deleted`));
+        const report = await offboard(databases, id, { onProgress: ({ table, deleted }) => say(`${table}: ${deleted} rows deleted`) });
         printOne(report, output, () => [`Keys destroyed at ${report.keysDestroyedAt}.`, ...Object.entries(report.deleted).map(([table, rows]) => `  ${table}: ${rows}`), `  memberships ended: ${report.people.membershipsEnded}, accounts deleted: ${report.people.accountsDeleted}`, 'Its events in the topics expire after 7 days, on Kafka up to 6 hours and a few minutes later.'].join('\n'));
       });
     });
