@@ -1,5 +1,4 @@
 import { freePort } from '@trunkline/local-services';
-import { Client } from 'pg';
 import type { Council } from '../support/council.js';
 import { mainOf, ServiceProcess } from '../support/service-process.js';
 import { councilEvent, serviceRequests } from '../support/service-requests.js';
@@ -37,8 +36,7 @@ describe('P3: offsets follow work', () => {
     const first = await system.client(council).publishSurely(serviceRequests(10));
     await system.untilState(first.values(), 'done');
     await until('everything having been committed', async () => (await lag()) === 0n);
-    const blocker = new Client({ connectionString: system.database.url });
-    await blocker.connect();
+    const blocker = await system.database.owner();
     // The flush reaches its writes and waits there: read, decided, not committed.
     await blocker.query('begin');
     await blocker.query('lock table run_events in exclusive mode');

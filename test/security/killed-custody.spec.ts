@@ -3,7 +3,7 @@ import { masterKeysInUse } from '@trunkline/custody';
 import { connectionAs, placeOfCredentials } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { localKeyWrapper, parseMasterKeys, placeOfDataKey } from '@trunkline/vault';
-import { Client, Pool } from 'pg';
+import { type Client, Pool } from 'pg';
 import { newMasterKeys, vaultOf } from '../support/council.js';
 import { type Ended, runCommand } from '../support/command.js';
 
@@ -18,12 +18,10 @@ describe('an operator’s job that is killed', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
     custody = new Pool(connectionAs('app_custody', database.url));
   });
   afterAll(async () => {
-    await owner?.end();
     await custody?.end();
     await database?.close();
   });

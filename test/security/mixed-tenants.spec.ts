@@ -7,7 +7,6 @@ import { createIdentity, createPeople } from '@trunkline/identity';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createLogger } from '@trunkline/telemetry';
 import { parseMasterKeys } from '@trunkline/vault';
-import { Client } from 'pg';
 import { newMasterKeys } from '../support/council.js';
 
 const requests = 10_000;
@@ -46,8 +45,7 @@ describe('requests of several organisations over a pool of two connections', () 
     await eventLog.ensureTopics(topics);
     const identity = createIdentity({ databases });
     const people = createPeople({ databases });
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    const owner = await database.owner();
     for (let number = 0; number < tenants; number += 1) {
       const mark = `mark-of-${'abcd'[number] ?? ''}-${randomUUID().slice(0, 8)}`;
       const { id } = await identity.createOrganisation({ name: mark });
@@ -129,8 +127,7 @@ describe('requests of several organisations over a pool of two connections', () 
     }));
     expect(wrong).toEqual([]);
     expect(errors).toEqual([]);
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    const owner = await database.owner();
     const { rows } = await owner.query<{ role: string; connections: number }>(`select substr(application_name, 11) as role, count(*)::int as connections from pg_stat_activity where datname = current_database() and application_name in ('trunkline app_tenant', 'trunkline app_system', 'trunkline app_access') group by 1`);
     const made = await owner.query<{ count: number }>(`select count(*)::int as count from integrations where id <> $1`, [shared.integration]);
     await owner.end();

@@ -7,7 +7,6 @@ import { signInAtSimulator } from '@trunkline/grants/testing';
 import { createLedger, createLedgerVerbs } from '@trunkline/ledger';
 import { placeOfCredentials, placeOfGrant } from '@trunkline/storage';
 import { tenantTables } from '@trunkline/storage/testing';
-import { Client } from 'pg';
 import { vaultOf, type Council } from '../support/council.js';
 import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
@@ -28,8 +27,7 @@ describe('an organisation leaves', () => {
   afterAll(() => system?.end());
 
   const rowsOf = async (organisationId: string): Promise<Readonly<Record<string, number>>> => {
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       const counts: [string, number][] = [];
       for (const { table, column } of [...(await tenantTables(owner)), ...['api_key_index', 'due_work'].map((name) => ({ table: name, column: 'organisation_id' }))]) {
@@ -111,8 +109,7 @@ describe('an organisation leaves', () => {
 
   it('while somebody disconnects an integration of it: neither stops the other', async () => {
     const council = await system.seed({ name: 'Disconnected Council' });
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       const words = [council.organisationId, council.integrations.salesforce];
       await owner.query(`insert into grants (organisation_id, integration_id, provider, state, tokens, connected_by) values ($1, $2, 'salesforce', 'connected', 'x', 'key:one')`, words);
@@ -133,8 +130,7 @@ describe('an organisation leaves', () => {
 
   it('while a process makes it a new data key: that one is destroyed too', async () => {
     const council = await system.seed({ name: 'Rekeyed Council' });
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       await owner.query('begin');
       await owner.query('update data_keys set is_current = false where organisation_id = $1', [council.organisationId]);
@@ -154,8 +150,7 @@ describe('an organisation leaves', () => {
   it('while somebody writes between its passes and once more before its row goes: it goes on until there is nothing', async () => {
     const council = await system.seed({ name: 'Written Council' });
     const owners = await Promise.all([1, 2].map(async () => {
-      const owner = new Client({ connectionString: system.database.url });
-      await owner.connect();
+      const owner = await system.database.owner();
       return owner;
     }));
     try {
@@ -180,8 +175,7 @@ describe('an organisation leaves', () => {
 
   it('while something writes for it without end: it says so after a time, and goes on when started again', async () => {
     const council = await system.seed({ name: 'Endless Council' });
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       await owner.query(lateEvent, [council.organisationId]);
       // Whatever is deleted of it is there again.
@@ -247,8 +241,7 @@ describe('an organisation leaves', () => {
   it('what was on its way is taken away by the clearing, which forgets it once no topic has anything of it', async () => {
     const council = await system.seed({ name: 'Slow Council' });
     await offboard(system.database.databases, council.organisationId);
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       const lateRow = () => owner.query(lateEvent, [council.organisationId]);
       const known = async () => (await owner.query('select from departures where organisation = $1', [council.organisationId])).rowCount;
@@ -273,8 +266,7 @@ describe('an organisation leaves', () => {
 
   it('leaves no table out', async () => {
     const council = await system.seed({ name: 'Fourth Council' });
-    const owner = new Client({ connectionString: system.database.url });
-    await owner.connect();
+    const owner = await system.database.owner();
     try {
       const { deleted } = await offboard(system.database.databases, council.organisationId);
       const goWithIt = ['organisations', 'chain_versions', 'audit_entries'];

@@ -2,7 +2,7 @@ import { topics } from '@trunkline/contracts';
 import { rememberedDays } from '@trunkline/custody';
 import { createEventLog, createPostgresDriver, kafkaSegmentMs } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
@@ -24,13 +24,9 @@ describe('a topic of seven days', () => {
   let owner: Client;
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
   });
-  afterAll(async () => {
-    await owner?.end();
-    await database?.close();
-  });
+  afterAll(() => database?.close());
   const kept = async (): Promise<number> => (await owner.query('select from event_log.records')).rowCount ?? 0;
 
   it('has nothing left on the eighth day, unless a group has stopped without reading it: then once that group has been retired', async () => {

@@ -4,7 +4,7 @@ import { commandTopicOf, decodeCommand, digestOf, encodeEvent, encodeResult, run
 import { createEventLog, createPostgresDriver, type EventLog } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createLogger } from '@trunkline/telemetry';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { startSyncLedger, type RunningSyncLedger } from './index.js';
 
 const organisationId = randomUUID();
@@ -22,8 +22,7 @@ describe('the ledger as a service', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
     await owner.query(`insert into organisations (id, name) values ($1, 'Test')`, [organisationId]);
     await owner.query(`insert into integrations (organisation_id, id, provider, name) values ($1, $2, 'test', 'test')`, [organisationId, integrationId]);
     await owner.query(`insert into chain_versions (organisation_id, event_type, version, steps, valid_from) values ($1, 'escalation', 1, $2, to_timestamp(0))`, [
@@ -37,7 +36,6 @@ describe('the ledger as a service', () => {
   afterAll(async () => {
     await Promise.all(ledgers.map((ledger) => ledger.stop(5_000)));
     await log?.close();
-    await owner?.end();
     await database?.close();
   }, 30_000);
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inTenant } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { appendEntry, createAuditTrail, parseHead, Verification, type NewEntry, type StoredEntry, type Verdict } from './index.js';
 import { beginning, canonical, hashOf } from './entry.js';
 
@@ -14,13 +14,9 @@ describe('the audit trail', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
   }, 60_000);
-  afterAll(async () => {
-    await owner.end();
-    await database.close();
-  });
+  afterAll(() => database.close());
   beforeEach(async () => {
     organisationId = await organisation();
   });

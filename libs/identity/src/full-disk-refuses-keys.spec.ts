@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { createIdentity } from './identity.js';
 
@@ -9,14 +9,10 @@ describe('a database that has no room left to write', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
   }, 60_000);
 
-  afterAll(async () => {
-    await owner.end();
-    await database.close();
-  });
+  afterAll(() => database.close());
 
   it('still tells whose a key is, and notes its use once there is room', async () => {
     const identity = createIdentity({ databases: database.databases, times: { freshMs: 0 } });

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { openDatabases } from '@trunkline/storage';
 import type { Databases } from '@trunkline/storage';
 import { openTestDatabase } from '@trunkline/storage/testing';
@@ -20,8 +20,7 @@ describe('API keys', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
     databases = {
       get system() {
         return away ? nowhere.system : database.databases.system;
@@ -34,7 +33,6 @@ describe('API keys', () => {
     identity = createIdentity({ databases, nowMs: () => nowMs });
   });
   afterAll(async () => {
-    await owner?.end();
     await nowhere.close();
     await database?.close();
   });
@@ -130,8 +128,7 @@ describe('API keys', () => {
 
     it('does not wait for a database that hangs', async () => {
       const { apiKey } = await newKey();
-      const blocker = new Client({ connectionString: database.url });
-      await blocker.connect();
+      const blocker = await database.owner();
       await blocker.query('begin; lock table api_key_index in access exclusive mode');
       const hurried = createIdentity({ databases, nowMs: () => nowMs, times: { waitMs: 50 } });
       await expect(hurried.verifyApiKey(apiKey)).rejects.toMatchObject({ code: 'identity.unavailable' });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { PoolClient } from 'pg';
 import { inOrganisations, inTenant } from './transaction.js';
 import type { TestDatabase } from './testing/index.js';
@@ -22,17 +22,13 @@ describe('row-level security', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase({ poolSizes: { tenant: 2, system: 2 } });
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
     for (const id of [own, other]) {
       await owner.query('insert into organisations (id, name) values ($1, $2)', [id, `organisation ${id}`]);
     }
   }, 60_000);
 
-  afterAll(async () => {
-    await owner?.end();
-    await database?.close();
-  });
+  afterAll(() => database?.close());
 
   describe('the catalogue', () => {
     /** In a transaction that is taken back. */

@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { connectionAs } from './databases.js';
 import type { TestDatabase } from './testing/index.js';
 import { openTestDatabase } from './testing/index.js';
@@ -20,8 +19,7 @@ describe('a statement that hangs', () => {
   });
 
   it('waits for a lock 5 s and not longer', async () => {
-    const holder = new Client({ connectionString: database.url });
-    await holder.connect();
+    const holder = await database.owner();
     await holder.query('begin; lock table due_work in access exclusive mode');
     const startedAt = performance.now();
     await expect(database.databases.system.query('select 1 from due_work')).rejects.toMatchObject({ code: '55P03' });

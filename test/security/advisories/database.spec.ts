@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inOrganisations, inTenant } from '@trunkline/storage';
 import { openTestDatabase, tenantTables, type TestDatabase } from '@trunkline/storage/testing';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 
 jest.setTimeout(60_000);
 
@@ -12,17 +12,13 @@ describe('the wall in the database', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase({ poolSizes: { tenant: 1, system: 1 } });
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
     for (const id of [one, other]) {
       await owner.query('insert into organisations (id, name) values ($1, $2)', [id, id]);
       await inTenant(database.databases, id, (client) => client.query(`insert into integrations (organisation_id, id, provider, name) select $1, gen_random_uuid(), 'x', 'n' || i from generate_series(1, 20) i`, [id]));
     }
   }, 60_000);
-  afterAll(async () => {
-    await owner?.end();
-    await database?.close();
-  });
+  afterAll(() => database?.close());
 
   describe('Postgres CVE-2023-2455, GHSA-v26h-59p8-6x7c, CVE-2024-10978', () => {
     it('a plan that was made for one organisation shows the next one nothing of it, on the same connection', async () => {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type AuditTrail, createAuditTrail, Verification } from '@trunkline/audit';
 import { inOrganisations } from '@trunkline/storage';
-import { Client } from 'pg';
 import { MatrixWorld, type Tenant } from '../testing/matrix-world.js';
 import { type Operation, operationsOf, pathOf } from '../testing/operations.js';
 
@@ -146,8 +145,7 @@ describe('the audit trail', () => {
     const tagOf = async (path: string): Promise<string> => (await ask('GET', path, { headers: owner })).headers.get('etag') ?? '';
     const before = [await shownNow(), await head()];
     const chain = await ask('GET', `/api/chains/${own.chain}`, { headers: owner });
-    const database = new Client({ connectionString: world.gateway.database.url });
-    await database.connect();
+    const database = await world.gateway.database.owner();
     try {
       await database.query(`create function spec_no_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry today'; end $$`);
       await database.query('create trigger spec_no_entry before insert on audit_entries for each row execute function spec_no_entry()');

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { Client } from 'pg';
 import { MatrixWorld, type Tenant } from '../testing/matrix-world.js';
 import { type Operation, operationsOf, pathOf } from '../testing/operations.js';
 import { sendPath } from '../testing/raw-http.js';
@@ -46,8 +45,7 @@ describe('every answer', () => {
     planted.add(String(await gateway.people.setup.offer() ?? canary));
     await gateway.people.accounts.create({ email: 'with-password@example.org', name: 'x', password: `${canary} as a password` });
     // An event's own data is the organisation's to see; what a step was called with is too.
-    const database = new Client({ connectionString: gateway.database.url });
-    await database.connect();
+    const database = await gateway.database.owner();
     expect((await gateway.send('POST', `/api/integrations/${own.integration}/connect`, {}, { authorization: undefined, ...owner })).status).toBe(200);
     await database.query(`insert into grants (organisation_id, integration_id, provider, state, tokens, connected_by) values ($1, $2, 'salesforce', 'connected', $3, 'user:x')`, [own.id, own.integration, randomBytes(64)]);
     for (const [table, column] of secretColumns) {

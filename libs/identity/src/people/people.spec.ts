@@ -1,5 +1,5 @@
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { UserActor } from '../access/actor.js';
 import { permissionsOfRole, type Role } from '../access/role.js';
 import { createIdentity } from '../identity.js';
@@ -17,13 +17,9 @@ describe('people', () => {
 
   beforeAll(async () => {
     database = await openTestDatabase();
-    owner = new Client({ connectionString: database.url });
-    await owner.connect();
+    owner = await database.owner();
   }, 60_000);
-  afterAll(async () => {
-    await owner.end();
-    await database.close();
-  });
+  afterAll(() => database.close());
   beforeEach(() => {
     nowMs = Date.now();
     people = createPeople({ databases: database.databases, nowMs: () => nowMs });

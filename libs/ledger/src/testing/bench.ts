@@ -3,7 +3,7 @@ import type { ActionFacts, Finding, Json, PlannedStep, StepOutcome } from '@trun
 import { commandTopicOf, decodeCommand, digestOf, encodeEvent, encodeResult, eventTopicOf, isBuiltInEventType, runIdOf, type AcceptedEvent, type Command, type StepResult } from '@trunkline/contracts';
 import type { EventLog, LogRecord, PartitionLag, StoredRecord } from '@trunkline/event-log';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { createLedgerVerbs } from '../verbs/ledger-verbs.js';
 import type { LedgerVerbs } from '../verbs/verbs.js';
 import { createLedger, type Ledger, type LedgerOptions } from '../ledger.js';
@@ -90,8 +90,7 @@ const benchFacts: Readonly<Record<string, ActionFacts>> = {
 
 export async function openBench({ facts = benchFacts }: BenchOptions = {}): Promise<Bench> {
   const database = await openTestDatabase();
-  const owner = new Client({ connectionString: database.url });
-  await owner.connect();
+  const owner = await database.owner();
   const organisationId = randomUUID();
   await owner.query('insert into organisations (id, name) values ($1, $2)', [organisationId, 'Bench']);
   const ledgers: Ledger[] = [];
@@ -224,7 +223,6 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     },
     async close() {
       await settled();
-      await owner.end();
       await database.close();
     },
   };

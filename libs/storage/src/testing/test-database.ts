@@ -11,6 +11,8 @@ export interface TestDatabase {
   /** Of the superuser; row-level security does not bind it. */
   readonly url: string;
   readonly databases: Databases;
+  /** A new connection of the superuser, who sees every table whole; it ends with the database, if not before. */
+  owner(): Promise<Client>;
   close(): Promise<void>;
 }
 
@@ -29,10 +31,18 @@ export async function openTestDatabase(options: DatabasesOptions = {}): Promise<
   const url = databaseAt(server.url, name);
   // A machine that is busy with other suites takes its time over a connection; that is no database that is away.
   const databases = openDatabases(url, { connectTimeoutMs: 30_000, ...options });
+  const owners: Client[] = [];
   return {
     url,
     databases,
+    owner: async () => {
+      const owner = new Client({ connectionString: url });
+      owners.push(owner);
+      await owner.connect();
+      return owner;
+    },
     close: async () => {
+      await Promise.allSettled(owners.map((owner) => owner.end()));
       await databases.close();
       await onServer(server.url, (client) => client.query(`drop database if exists ${name} with (force)`));
       await server.close();

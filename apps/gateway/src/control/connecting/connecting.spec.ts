@@ -4,7 +4,6 @@ import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { simulatorFor } from '@trunkline/connectors/testing';
 import { inTenant } from '@trunkline/storage';
-import { Client } from 'pg';
 import type { Headers } from '../../testing/matrix-world.js';
 import { type TestAnswer, type TestGateway, startTestGateway } from '../../testing/test-gateway.js';
 
@@ -223,8 +222,7 @@ describe('connecting by signing in at the provider', () => {
     const id = await integration();
     const newest = async () => ((await gateway.send('GET', '/api/audit?limit=1')).body['entries'] as readonly unknown[])[0];
     const withoutEntries = async (work: () => Promise<TestAnswer>): Promise<number> => {
-      const database = new Client({ connectionString: gateway.database.url });
-      await database.connect();
+      const database = await gateway.database.owner();
       await database.query(`create function spec_no_entry() returns trigger language plpgsql as $$ begin raise exception 'no entry today'; end $$`);
       await database.query('create trigger spec_no_entry before insert on audit_entries for each row execute function spec_no_entry()');
       const { status } = await work().finally(() => database.query('drop function spec_no_entry() cascade'));
@@ -309,8 +307,7 @@ describe('connecting by signing in at the provider', () => {
     const id = await integration();
     await connected(id);
     const waiting = await begin(id);
-    const reader = new Client({ connectionString: gateway.database.url });
-    await reader.connect();
+    const reader = await gateway.database.owner();
     const { rows } = await reader.query<{ row: string; tokens: Buffer | null; secrets: Buffer | null }>(`select g::text as row, tokens, null::bytea as secrets from grants g union all select s::text, null, secrets from sign_ins s union all select a::text, null, null from audit_entries a`);
     await reader.end();
     const text = rows.map(({ row, tokens, secrets }) => [row, tokens?.toString('latin1'), secrets?.toString('latin1')].join(' ')).join('\n');
