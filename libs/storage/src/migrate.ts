@@ -1,6 +1,5 @@
 import { Client } from 'pg';
-import type { Logger } from 'typeorm';
-import { DataSource } from 'typeorm';
+import type { DataSource, Logger } from 'typeorm';
 import { MigrationFailed, SchemaUnknown, ServerTooOld } from './errors.js';
 import { classifyFailure } from './failure.js';
 import type { Migration } from './migration.js';
@@ -54,6 +53,7 @@ async function waitForLock(client: Client, onProgress: MigrateOptions['onProgres
 }
 
 async function run(databaseUrl: string, migrations: readonly Migration[], onProgress: MigrateOptions['onProgress']): Promise<readonly string[]> {
+  const { DataSource } = await import('typeorm');
   const source = new DataSource({
     type: 'postgres',
     url: databaseUrl,

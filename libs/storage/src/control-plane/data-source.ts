@@ -1,5 +1,4 @@
-import type { EntityManager } from 'typeorm';
-import { DataSource } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import { connectionAs } from '../databases.js';
 import { classifyFailure } from '../failure.js';
 import { checkOrganisations } from '../transaction.js';
@@ -12,6 +11,7 @@ export interface DataSourceOptions {
 
 /** TypeORM on the control plane, as `app_tenant`; its repositories show nothing outside `inTenantRepositories`. */
 export async function openDataSource(databaseUrl: string, { poolSize = 5, connectTimeoutMs = 5_000 }: DataSourceOptions = {}): Promise<DataSource> {
+  const { DataSource } = await import('typeorm');
   const { connectionString, ...extra } = connectionAs('app_tenant', databaseUrl);
   const source = new DataSource({
     type: 'postgres',
