@@ -63,6 +63,19 @@ describe('the order of a subject', () => {
     expect((await bench.sent()).map((command) => command.runId)).toEqual([bench.runIdOf(`${subject} b`)]);
   });
 
+  it('is held by a run whose event comes again in the very flush that lets the next one ask for its turn', async () => {
+    await chain();
+    // Neither knows from memory what the other has planned: so it is after a kill, and when a partition moves.
+    const ledgers = [bench.ledger(), bench.ledger()] as const;
+    const events = ['first', 'second'].map((name) => bench.record(bench.event('conversation_ended', `again ${name}`, {}, 'Cleo')));
+    await ledgers[0].handleBatch(events);
+    const free = await bench.sent();
+    await ledgers[1].handleBatch([...events.slice(0, 1), bench.answer(of(free, 'again second'), ok)]);
+    expect(await bench.sent()).toEqual([]);
+    await ledgers[1].handleBatch([bench.answer(of(free, 'again first'), ok)]);
+    expect((await bench.sent()).map((command) => [command.runId, command.stepId])).toEqual([[bench.runIdOf('again first'), 'ordered']]);
+  });
+
   it('is not held by a run whose first step failed and that never reaches its ordered one', async () => {
     await chain();
     const ledger = bench.ledger();

@@ -103,7 +103,8 @@ export class Turns {
   }
 
   private async findHeads(client: PoolClient, decisions: readonly Decision[]): Promise<void> {
-    const renumbered = decisions.filter((decision) => decision.needsNumbers).map((decision) => decision.runId);
+    // Not a run that seems to be new: where it holds a number already, its event has come again, and the one it holds counts.
+    const renumbered = decisions.filter((decision) => decision.needsNumbers && !decision.isNew).map((decision) => decision.runId);
     const { rows } = await client.query<SubjectKey & { run_id: string }>({
       name: 'subject-heads',
       text: `select k.organisation_id, k.integration_id, k.subject_hash, h.run_id
