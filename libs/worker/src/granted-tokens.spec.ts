@@ -148,6 +148,19 @@ describe('calls in the name of a person who signed in', () => {
     expect(told.toSorted()).toEqual(broken.toSorted());
   });
 
+  it('a worker that is stopped ends the refresh it is at: cut, it would take the refresh token along', async () => {
+    await change(`keep_alive_at = clock_timestamp()`);
+    await control.fault({ match: { path: '/services/oauth2/token' }, latencyMs: 1_500 });
+    const [worker] = await workers(1, { keepAliveMs: 50 });
+    const grant = async () => (await inTenant(bench.database.databases, bench.organisationId, (client) => client.query<{ version: number; state: string; refreshing: boolean }>('select version, state, refreshing_by is not null as refreshing from grants'))).rows[0];
+    const before = await bench.until('the refresh under way', async () => {
+      const now = await grant();
+      return now?.refreshing === true ? now : undefined;
+    });
+    await worker?.stop(30_000);
+    expect(await grant()).toEqual({ version: before.version + 1, state: 'connected', refreshing: false });
+  });
+
   it('is refreshed once a day without any work, by one of the workers', async () => {
     await change(`keep_alive_at = clock_timestamp()`);
     await workers(3, { keepAliveMs: 50 });

@@ -25,7 +25,8 @@ export interface KeepAliveParts {
 /** Uses refresh tokens that no work has used for a day, so that the provider does not end them. Whichever worker comes first; the others find it done. */
 export class KeepAlive {
   private timer: NodeJS.Timeout | undefined;
-  private isAtIt = false;
+  private round: Promise<void> | null = null;
+  private isStopped = false;
   private readonly told = new Map<string, Told>();
   private readonly longPast = new IdleEntries(this.told, ({ atMs }, nowMs) => nowMs - atMs > rememberedMs);
 
@@ -36,21 +37,29 @@ export class KeepAlive {
     this.timer.unref();
   }
 
-  stop(): void {
+  /** Begins no other refresh and ends with the one under way: cut, it may have used up a refresh token and lose the next. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
     clearInterval(this.timer);
+    await this.round;
   }
 
   /** What fails, in whatever way, is due again an hour later, behind the others. */
-  async run(): Promise<void> {
-    if (this.isAtIt) return;
-    this.isAtIt = true;
+  private run(): Promise<void> {
+    this.round ??= this.useDue().finally(() => {
+      this.round = null;
+    });
+    return this.round;
+  }
+
+  private async useDue(): Promise<void> {
     try {
-      const due = await grantsDue(this.parts.databases, this.parts.providers);
-      for (const grant of due) await this.use(grant);
+      for (const grant of await grantsDue(this.parts.databases, this.parts.providers)) {
+        if (this.isStopped) return;
+        await this.use(grant);
+      }
     } catch (error) {
       this.parts.logger?.warn({ err: error }, 'Grants that are due to be used could not be looked for');
-    } finally {
-      this.isAtIt = false;
     }
   }
 

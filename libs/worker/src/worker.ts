@@ -176,11 +176,10 @@ class FamilyWorker implements Worker {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([Promise.all(this.running), late]);
+    await Promise.race([Promise.all([...this.running, this.keepAlive.stop()]), late]);
     clearTimeout(timer);
     await this.results.stop(Math.max(0, endMs - performance.now()));
     this.now.stop();
-    this.keepAlive.stop();
     this.breakers.stop();
     await this.budgets.stop().catch((error: unknown) => this.options.logger?.warn({ err: error }, 'Used budgets could not be stored at the end'));
     if (this.options.outbound === undefined) await this.outbound.close();
