@@ -72,12 +72,12 @@ export class Turns {
       .filter((key) => !decision.isNew && (decision.needsNumbers || !holders.get(keyOf(decision))?.has(key.integration_id)))
       .map((key) => ({ ...key, run_id: decision.runId })));
     const held = this.given.filter((holding) => holders.get(keyOf({ organisationId: holding.organisation_id, runId: holding.run_id }))?.has(holding.integration_id));
-    return { released: released.sort(byName), held };
+    return { released: byName(released), held };
   }
 
   /** Makes the next waiting run of each subject due. A statement behind the one that wrote the changes: it sees who has let go. */
   wake(): LastStatement {
-    return { name: 'subject-wake', text: wakeStatement, values: [JSON.stringify([...this.keys.values()].sort(byName))] };
+    return { name: 'subject-wake', text: wakeStatement, values: [JSON.stringify(byName([...this.keys.values()]))] };
   }
 
   get hasSubjects(): boolean {
@@ -85,7 +85,7 @@ export class Turns {
   }
 
   private async number(client: PoolClient, wanted: ReadonlyMap<string, readonly Decision[]>): Promise<void> {
-    const asked = [...this.keys].map(([name, key]) => ({ ...key, count: wanted.get(name)?.length ?? 0 })).sort(byName);
+    const asked = byName([...this.keys].map(([name, key]) => ({ ...key, count: wanted.get(name)?.length ?? 0 })));
     const { rows } = await client.query<SubjectKey & { next_number: string }>({
       name: 'subject-numbers',
       text: `insert into subject_turns (organisation_id, integration_id, subject_hash, next_number)
@@ -128,12 +128,13 @@ export class Turns {
 /** Subjects on which this flush changes how the run stands: new numbers, an ordered step reached or finished. */
 function touchedSubjects(decision: Decision): readonly SubjectKey[] {
   if (decision.loaded.row.subjectHash === null) return [];
-  const before = new Map(decision.loaded.row.run.steps.map((step) => [step.id, step.state]));
+  const before = decision.loaded.row.run.steps;
   const integrations = new Set<string>();
-  for (const step of decision.run.steps) {
+  for (const [index, step] of decision.run.steps.entries()) {
     const planned = decision.planned(step.id);
     if (planned === undefined || planned.ordering !== 'subject') continue;
-    if (decision.needsNumbers || decision.ready.has(step.id) || before.get(step.id) !== step.state) integrations.add(planned.integrationId);
+    // A run keeps its steps and their order.
+    if (decision.needsNumbers || decision.ready.has(step.id) || before[index]?.state !== step.state) integrations.add(planned.integrationId);
   }
   return [...integrations].map((integrationId) => subjectOf(decision, integrationId));
 }
@@ -151,6 +152,8 @@ function nameOf(key: SubjectKey): string {
   return `${key.organisation_id}/${key.integration_id}/${key.subject_hash}`;
 }
 
-function byName(left: SubjectKey, right: SubjectKey): number {
-  return nameOf(left) < nameOf(right) ? -1 : 1;
+/** Everybody locks in this order. */
+function byName<Key extends SubjectKey>(keys: readonly Key[]): Key[] {
+  const named = keys.map((key) => ({ name: nameOf(key), key }));
+  return named.sort((left, right) => (left.name < right.name ? -1 : 1)).map(({ key }) => key);
 }

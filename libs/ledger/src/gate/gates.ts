@@ -18,7 +18,8 @@ export interface IntegrationKey {
 
 /** Every integration this process has had to do with, and its gate. */
 export class Gates {
-  private readonly gates = new Map<string, Gate>();
+  /** By organisation, then integration: no name is put together for each look. */
+  private readonly gates = new Map<string, Map<string, Gate>>();
 
   constructor(
     private readonly mostInFlight: number,
@@ -27,28 +28,32 @@ export class Gates {
   ) {}
 
   of({ organisationId, integrationId }: IntegrationKey): Gate {
-    const name = `${organisationId}/${integrationId}`;
-    let gate = this.gates.get(name);
-    if (gate === undefined) this.gates.set(name, (gate = new Gate(organisationId, integrationId, this.mostInFlight)));
+    let ofOrganisation = this.gates.get(organisationId);
+    if (ofOrganisation === undefined) this.gates.set(organisationId, (ofOrganisation = new Map()));
+    let gate = ofOrganisation.get(integrationId);
+    if (gate === undefined) ofOrganisation.set(integrationId, (gate = new Gate(organisationId, integrationId, this.mostInFlight)));
     return gate;
   }
 
   known({ organisationId, integrationId }: IntegrationKey): Gate | undefined {
-    return this.gates.get(`${organisationId}/${integrationId}`);
+    return this.gates.get(organisationId)?.get(integrationId);
   }
 
   all(): readonly Gate[] {
-    return [...this.gates.values()];
+    return [...this.gates.values()].flatMap((ofOrganisation) => [...ofOrganisation.values()]);
   }
 
   /** Something about the organisation's integrations has changed: what was read is read again before it is used. */
   forget(organisationId: string): void {
-    for (const gate of this.gates.values()) if (gate.organisationId === organisationId) gate.factsReadAtMs = -Infinity;
+    for (const gate of this.gates.get(organisationId)?.values() ?? []) gate.factsReadAtMs = -Infinity;
   }
 
   /** Drops what has not been used for long, so that the once-a-second query stays about the living. */
   prune(unusedSinceMs: number): void {
-    for (const [name, gate] of this.gates) if (gate.usedAtMs < unusedSinceMs && gate.inFlight.size === 0 && !gate.hasBacklog) this.gates.delete(name);
+    for (const [organisationId, ofOrganisation] of this.gates) {
+      for (const [integrationId, gate] of ofOrganisation) if (gate.usedAtMs < unusedSinceMs && gate.inFlight.size === 0 && !gate.hasBacklog) ofOrganisation.delete(integrationId);
+      if (ofOrganisation.size === 0) this.gates.delete(organisationId);
+    }
   }
 
   /** Saving an integration opens a gate that waits for somebody to reconnect. Its time says when that began, not when it became true; the version cannot be passed by. */
