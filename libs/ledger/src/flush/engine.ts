@@ -24,6 +24,9 @@ export interface FlushEvents {
   report(error: unknown, act: string): void;
 }
 
+/** More than that come because much is waiting: there the wait for a flush makes the next one large, and a large one is cheap per item. */
+const mostInHaste = 16;
+
 const foreverConflicting = new Set(['40P01', '40001']);
 
 /** Works items into the ledger until each is either written or, alone with its error, a dead letter. */
@@ -55,7 +58,7 @@ export class FlushEngine {
 
   private async transact(items: readonly Item[], isFirst: boolean): Promise<Committed> {
     const sent = this.events.sentDispatches();
-    const committed = await new FlushTransaction(this.around, items, sent, isFirst).run();
+    const committed = await new FlushTransaction(this.around, items, sent, isFirst && items.length <= mostInHaste).run();
     failpoint('ledger.afterCommit');
     this.events.markedSent(sent);
     this.settle(committed);

@@ -70,7 +70,7 @@ export class FlushTransaction {
   async run(): Promise<Committed> {
     const organisations = this.items.map((item) => item.organisationId);
     try {
-      return await inOrganisations(this.around.databases, organisations, (client, ending) => this.work(client, ending), { statements: planner, goesOn: true });
+      return await inOrganisations(this.around.databases, organisations, (client, ending) => this.work(client, ending), { statements: planner, ...(this.mayCommitBehind && { goesOn: true }) });
     } catch (error) {
       this.admission.releaseAll();
       throw error;
