@@ -31,6 +31,8 @@ export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTime
     // Pipelined: statements that need no answer of the one before share its round trip. Only where `inOrganisations` is the one user of a connection.
     const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs, ...(role === 'app_system' ? { pipeline: true } : {}) });
     pool.on('error', (error) => onIdleConnectionLost?.(role, error));
+    // The pool stops listening as it hands a connection out, and who asked for it listens only a moment later; a server that is killed between the two would end the process. The next statement fails.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     return pool;
   };
   const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10), access: open('app_access', poolSizes.access ?? 5), keeper: open('app_keeper', 1) };

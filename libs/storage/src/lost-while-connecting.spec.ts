@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { openDatabases } from './databases.js';
+import { inTenant } from './transaction.js';
+
+const organisationId = '11111111-1111-4111-8111-111111111111';
+
+function message(type: string, body: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(body.length + 4);
+  return Buffer.concat([Buffer.from(type), length, body]);
+}
+
+/** Signed in, ready, and over, in one packet: a server that is killed just as it answers. */
+const lastWords = Buffer.concat([
+  message('R', Buffer.alloc(4)),
+  message('Z', Buffer.from('I')),
+  message('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0')),
+]);
+
+// An error that nobody listens for would end the process, and this test with it.
+it('a connection that is lost in the moment it is made fails its work and does not end the process', async () => {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(lastWords));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const databases = openDatabases(`postgres://nobody@127.0.0.1:${port}/none?sslmode=disable`);
+  try {
+    await expect(inTenant(databases, organisationId, (client) => client.query('select 1'))).rejects.toMatchObject({ code: 'storage.unavailable' });
+  } finally {
+    await databases.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+});
