@@ -127,7 +127,7 @@ export const seededFaults: readonly SeededFault[] = [
   {
     name: 'commands are sent before the commit',
     spoilings: [
-      { file: 'libs/ledger/dist/flush/engine.js', find: 'new FlushTransaction(this.around, items, sent, isFirst)', put: 'new FlushTransaction(Object.assign(Object.create(this.around), this.around, { sendEarly: (id, written) => this.events.send(id, written.flatMap((decision) => decision.commands)) }), items, sent)' },
+      { file: 'libs/ledger/dist/flush/engine.js', find: 'new FlushTransaction(this.around, items, sent, isFirst && items.length <= mostInHaste)', put: 'new FlushTransaction(Object.assign(Object.create(this.around), this.around, { sendEarly: (id, written) => this.events.send(id, written.flatMap((decision) => decision.commands)) }), items, sent)' },
       { file: 'libs/ledger/dist/flush/transaction.js', find: 'beforeCommit();\n', put: 'this.around.sendEarly(dispatchId, written); await new Promise((resolve) => setTimeout(resolve, 30));' },
     ],
     shows: 'I3',
