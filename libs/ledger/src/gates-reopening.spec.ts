@@ -69,6 +69,17 @@ describe('gates that open again', () => {
     expect(await bench.query('select reason from gates')).toEqual([{ reason: 'reconnect' }]);
   });
 
+  it('is closed by a refusal of the credentials in force, also where one of older ones comes in the same flush', async () => {
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('escalation', 'refused old')), bench.record(bench.event('escalation', 'refused new'))]);
+    const [old, current] = await bench.sent();
+    if (old === undefined || current === undefined) throw new Error('not both were sent');
+    const [saved] = await bench.query<{ version: number }>(`update integrations set version = version + 1, updated_at = clock_timestamp() - interval '1 s' where id = $1 returning version`, [integration]);
+    const version = saved?.version ?? 0;
+    await ledger.handleBatch([bench.answer(old, { kind: 'auth', code: '401', message: '' }, null, version - 1), bench.answer(current, { kind: 'auth', code: '401', message: '' }, null, version)]);
+    expect(await bench.query('select reason, integration_version from gates')).toEqual([{ reason: 'reconnect', integration_version: version }]);
+  });
+
   it('opens for credentials whose saving began before it was closed and ended after', async () => {
     const ledger = bench.ledger();
     await ledger.handleBatch([bench.record(bench.event('escalation', 'saved slowly'))]);
