@@ -139,8 +139,9 @@ class Killer {
     await this.platform.landscape.startBroker();
   }
 
+  /** After the broker's death the sessions of members killed before run once more from their beginning, half a minute, and a consumer that fetches nothing is started again after a quarter. */
   async untilBusy(provider: string): Promise<void> {
-    await until(`a call at ${provider}`, async () => (await this.platform.provider(provider).callsInHand().catch(() => 0)) > 0, 40_000, 5);
+    await until(`a call at ${provider}`, async () => (await this.platform.provider(provider).callsInHand().catch(() => 0)) > 0, 120_000, 5);
   }
 
   private async count(name: string): Promise<void> {

@@ -94,9 +94,10 @@ it.each([
   const first = await startWorker('first');
   await bench.send('fixture', commands);
   await inFlight(50, name);
-  await bench.until('all writes in flight', () => (server.inFlight === commands.length ? true : undefined), 30_000);
+  // A worker that stood still for a while may be given a command of its own again: a key or an upsert is then written twice at once.
+  await bench.until('all writes in flight', () => (server.inFlight >= commands.length ? true : undefined), 30_000);
   await kill(first);
-  await bench.until('the server noticing that its callers are gone', () => (server.abandoned === commands.length ? true : undefined));
+  await bench.until('the server noticing that its callers are gone', () => (server.abandoned >= commands.length ? true : undefined));
   // What is on its way lands, or not, before anybody looks: that is what `commitWithinMs` states.
   server.release();
   await bench.until('the calls of the dead worker', () => (server.inFlight === 0 ? true : undefined));
@@ -118,7 +119,7 @@ it('frozen while its calls run, and its commands given to another: one effect ea
   const frozen = await startWorker('frozen');
   await bench.send('fixture', commands);
   await inFlight(50, 'redelivered while the first call still runs');
-  await bench.until('all writes in flight', () => (server.inFlight === commands.length ? true : undefined), 30_000);
+  await bench.until('all writes in flight', () => (server.inFlight >= commands.length ? true : undefined), 30_000);
   frozen.kill('SIGSTOP');
   await startWorker('heir');
   // The heir never calls where an intent stands; keys and upserts it sends a second time, beside the first call.

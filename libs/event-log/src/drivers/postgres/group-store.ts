@@ -31,6 +31,8 @@ export interface ClaimedPartition {
 
 export interface Balance {
   readonly generation: bigint;
+  /** Some partition has no owner yet: claims are not told to the group, so this member must look again by itself. */
+  readonly leavesFree: boolean;
   readonly claimed: readonly ClaimedPartition[];
   readonly surplus: readonly { readonly topicId: number; readonly partition: number }[];
   /** What the group thinks this member holds, after the claims. */
@@ -91,11 +93,11 @@ export async function balance(pool: Pool, me: MemberIdentity): Promise<Balance |
       [me.group],
     );
     const slots = rows.map((row): Slot => ({ topicId: row.topic_id, partition: row.partition, memberId: row.member_id }));
-    const { claim, surplus } = shareOf(me.memberId, ids, slots);
+    const { claim, surplus, leavesFree } = shareOf(me.memberId, ids, slots);
     const claimed = claim.length === 0 ? [] : await claimSlots(client, me, claim);
     const generation = await client.query<{ generation: string }>('SELECT generation FROM event_log.groups WHERE group_name = $1', [me.group]);
     const kept = rows.filter((row) => row.member_id === me.memberId).map((row) => ({ topicId: row.topic_id, partition: row.partition, epoch: BigInt(row.epoch) }));
-    return { generation: BigInt(generation.rows[0]?.generation ?? 0), claimed, surplus, holds: [...kept, ...claimed] };
+    return { generation: BigInt(generation.rows[0]?.generation ?? 0), leavesFree, claimed, surplus, holds: [...kept, ...claimed] };
   });
 }
 

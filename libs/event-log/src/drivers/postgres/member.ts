@@ -160,7 +160,7 @@ export class PostgresMember implements LogMember {
     const result = await balance(this.context.pool, this.context.identity);
     if (this.state !== 'in') return;
     if (result === null) return this.loseEverything();
-    this.generation = result.generation;
+    this.generation = result.leavesFree ? -1n : result.generation;
     this.dropLost(result);
     const claimed = result.claimed.flatMap(({ topicId, partition, epoch, from, hour }): Holding[] => {
       const topic = this.context.topics.find((candidate) => candidate.topicId === topicId);

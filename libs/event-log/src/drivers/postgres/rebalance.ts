@@ -10,6 +10,8 @@ export interface Share {
   readonly claim: readonly Slot[];
   /** Partitions it holds and gives back, so that members with less can take them. */
   readonly surplus: readonly Slot[];
+  /** Free partitions are left: for others by what they hold now, and perhaps for this member when they have taken theirs. It has to look again. */
+  readonly leavesFree: boolean;
 }
 
 /** Every member gets the same number of partitions, the odd ones go to those that hold most already; nobody gives up more than that asks for. */
@@ -17,10 +19,8 @@ export function shareOf(memberId: string, members: readonly string[], slots: rea
   const mine = slots.filter((slot) => slot.memberId === memberId);
   const quota = quotaOf(memberId, members, slots);
   const free = slots.filter((slot) => slot.memberId === null);
-  return {
-    claim: spread(free).slice(0, Math.max(0, quota - mine.length)),
-    surplus: spread(mine).slice(0, Math.max(0, mine.length - quota)),
-  };
+  const claim = spread(free).slice(0, Math.max(0, quota - mine.length));
+  return { claim, surplus: spread(mine).slice(0, Math.max(0, mine.length - quota)), leavesFree: claim.length < free.length };
 }
 
 function quotaOf(memberId: string, members: readonly string[], slots: readonly Slot[]): number {
