@@ -375,6 +375,15 @@ describe('hand-over', () => {
     expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
   });
 
+  it('counts its time from where the call begins: what came before it may have taken longer', async () => {
+    const quick = await makeWorker({ handOverMs: 1 });
+    server.hold('arrived', { goesOn: true });
+    const one = command('search', { deadlineMs: 20_000 });
+    expect(await handle(one, quick)).toMatchObject({ kind: 'deferred', reason: 'call in flight' });
+    server.release();
+    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'ok' });
+  });
+
   it('waits at its end for calls that were handed over', async () => {
     const quick = await makeWorker({ handOverMs: 50 });
     server.hold('arrived', { goesOn: true });

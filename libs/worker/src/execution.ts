@@ -28,7 +28,13 @@ export type Executed = Answered<StepOutcome> | null;
 /** What is decided before anything is written down: a call, or an answer in its place. */
 type Decision = { readonly kind: 'call'; readonly integration: Integration; readonly action: Action; readonly deadline: Deadline; readonly permit: Permit } | { readonly kind: 'answer'; readonly answered: Answered<StepOutcome> };
 
-/** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told when the deadline began and whether an intent stands for the call. */
+/** A call that is about to be made: its deadline, and whether an intent stands for it. */
+export interface Begun {
+  readonly deadline: Deadline;
+  readonly keepsIntent: boolean;
+}
+
+/** One `execute` command from record to outcome (delivery §6.1–6.5). `onCall` is told before a call is made. */
 export class Execution {
   private readonly mayWrite = (): string | null => {
     failpoint('worker.beforeHttp');
@@ -37,7 +43,7 @@ export class Execution {
 
   constructor(private readonly parts: ExecutionParts) {}
 
-  async run(command: Command, onCall: (deadline: Deadline, keepsIntent: boolean) => void): Promise<Executed> {
+  async run(command: Command, onCall: (begun: Begun) => void): Promise<Executed> {
     const stale = this.parts.heartbeatProblem();
     if (stale !== null) throw HeartbeatStale.because(stale);
     const { repeat, keepsIntent } = this.repeatOf(command);
@@ -55,7 +61,7 @@ export class Execution {
     }
     if (decision.kind === 'answer') return decision.answered;
     try {
-      onCall(decision.deadline, keepsIntent);
+      onCall({ deadline: decision.deadline, keepsIntent });
       if (claim !== null) failpoint('worker.afterIntent');
       const called = await this.parts.caller.write(decision.integration, { command, action: decision.action, repeat, deadline: decision.deadline, permit: decision.permit, mayWrite: this.mayWrite });
       failpoint('worker.afterHttp');

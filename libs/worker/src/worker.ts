@@ -3,13 +3,13 @@ import { CommandUnreadable, commandTopicOf, decodeCommand, type Command } from '
 import { remainingIn, TokenCache, type Provider, type Send } from '@trunkline/connectors';
 import type { Consumption, RecordOutcome, StoredRecord } from '@trunkline/event-log';
 import { failpoint } from '@trunkline/failpoints';
-import { createOutbound, systemClock, type Deadline } from '@trunkline/outbound';
+import { createOutbound, systemClock } from '@trunkline/outbound';
 import { findingResult, outcomeResult } from './answer.js';
 import { Breakers } from './breakers.js';
 import { Budgets } from './budgets.js';
 import { Caller } from './caller.js';
 import { DatabaseNow } from './database-now.js';
-import { Execution } from './execution.js';
+import { Execution, type Begun } from './execution.js';
 import { Handovers } from './handovers.js';
 import { HeartbeatWatch } from './heartbeat.js';
 import { Integrations } from './integrations.js';
@@ -129,19 +129,15 @@ class FamilyWorker implements Worker {
   }
 
   private async execute(command: Command): Promise<RecordOutcome> {
-    let call: { readonly deadline: Deadline; readonly keepsIntent: boolean } | null = null;
-    const onCall = (deadline: Deadline, keepsIntent: boolean): void => {
-      call = { deadline, keepsIntent };
-    };
+    const call = Promise.withResolvers<Begun>();
     let hasHandover = false;
-    const running = this.execution.run(command, onCall).then(async (executed) => {
+    const running = this.execution.run(command, call.resolve).then(async (executed) => {
       if (executed !== null) await this.results.send(outcomeResult(command, executed, this.id));
       if (hasHandover) await this.handovers.remove(command);
     });
-    if (await this.withinHandOver(running)) return done;
-    const begun = call as { readonly deadline: Deadline; readonly keepsIntent: boolean } | null;
-    // Nothing stands for it yet: the record itself has to.
-    if (begun === null) return running.then(() => done);
+    // Nothing stands for a command before its call begins: until then the record itself has to, and the call's own time counts from there (§6.6).
+    const begun = await Promise.race([running, call.promise]);
+    if (begun === undefined || (await this.withinHandOver(running))) return done;
     const leftMs = Math.max(0, begun.deadline.leftMs());
     if (!begun.keepsIntent) {
       hasHandover = true;
