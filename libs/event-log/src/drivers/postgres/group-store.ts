@@ -64,16 +64,16 @@ export async function enterGroup(pool: Pool, me: MemberIdentity, topics: readonl
   });
 }
 
-/** Renews the lease; null when the member was given up for dead. */
+/** Renews the lease; null when the member was given up for dead. Says again that the process is present: it may have got its lock while the member's row was not yet there to be marked. */
 export async function pulse(pool: Pool, me: MemberIdentity): Promise<(Pulse & { readonly databaseNowMs: number }) | null> {
   const { rows } = await pool.query<{ generation: string; has_expired: boolean; has_foreign: boolean; now_ms: string }>({
     name: 'event_log.pulse',
-    text: `UPDATE event_log.members m SET lease_until = clock_timestamp() + $3 * interval '1 ms' FROM event_log.groups g
+    text: `UPDATE event_log.members m SET lease_until = clock_timestamp() + $3 * interval '1 ms', is_present = m.is_present OR $5 FROM event_log.groups g
             WHERE m.group_name = $1 AND m.member_id = $2 AND g.group_name = $1
         RETURNING g.generation, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
                   EXISTS (SELECT FROM event_log.members o WHERE o.group_name = $1 AND o.member_id <> $2 AND (o.lease_until < clock_timestamp() OR o.instance_id <> $4 AND ${isGone('o')})) AS has_expired,
                   EXISTS (SELECT FROM event_log.members o WHERE o.instance_id <> $4) AS has_foreign`,
-    values: [me.group, me.memberId, me.leaseMs, me.instanceId],
+    values: [me.group, me.memberId, me.leaseMs, me.instanceId, me.isPresent()],
   });
   const row = rows[0];
   return row === undefined ? null : { generation: BigInt(row.generation), hasExpired: row.has_expired, hasForeign: row.has_foreign, databaseNowMs: Number(row.now_ms) };

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { startPostgresHarness, type PostgresHarness } from '../../testing/postgres-harness.js';
+import { PostgresMember } from './member.js';
+import { PositionStore } from './position-store.js';
+import { Reader } from './reader.js';
+import { TopicCatalog } from './topic-catalog.js';
+
+const hourMs = 3_600_000;
+const partitions = 7;
+/** Every member has a pool with one connection. */
+const pools: pg.Pool[] = [];
+const members: PostgresMember[] = [];
+
+let harness: PostgresHarness;
+beforeAll(async () => {
+  harness = await startPostgresHarness();
+}, 60_000);
+afterEach(async () => {
+  for (const member of members.splice(0)) member.end();
+  for (const pool of pools.splice(0)) await pool.end();
+});
+afterAll(() => harness?.close());
+
+/** Members of one group that look at it only when told to: no heartbeat comes by itself, and nobody hears of another's acts. */
+async function joinAll(ids: readonly string[]) {
+  const group = `group-${randomUUID()}`;
+  const catalog = new TopicCatalog(harness.pool);
+  await catalog.ensure([{ name: 'uneven', partitions, retentionMs: hourMs }]);
+  const topics = [await catalog.find('uneven')];
+  return Promise.all(ids.map(async (memberId) => {
+    const pool = new pg.Pool({ connectionString: harness.url, max: 1 });
+    const reader = new Reader(pool, { pollMs: hourMs, idlePollMs: hourMs, fetchRecords: 10, fetchBytes: 1_000 }, () => undefined);
+    const member = new PostgresMember({
+      pool, reader, topics, positions: new PositionStore(pool), heartbeatMs: hourMs,
+      identity: { group, memberId, instanceId: randomUUID(), leaseMs: hourMs, isPresent: () => false },
+      events: { assigned: () => undefined, revoked: () => Promise.resolve(), deliver: () => undefined, crashed: () => undefined },
+      tellGroup: () => undefined, forget: () => undefined, onPulse: () => undefined,
+    });
+    pools.push(pool);
+    members.push(member);
+    await member.join();
+    return { memberId, member, held: () => reader.held().length, isResting: () => pool.waitingCount === 0 && pool.idleCount === pool.totalCount };
+  }));
+}
+
+type Joined = Awaited<ReturnType<typeof joinAll>>[number];
+
+const heldBy = (some: readonly Joined[]): readonly number[] => some.map(({ held }) => held());
+
+/** As many heartbeats as it takes. */
+async function beatUntil(some: readonly Joined[], what: string, holds: () => boolean): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !holds(); await wait(10)) {
+    if (performance.now() > deadline) throw new Error(`not within 20 s: ${what}; held: ${heldBy(some).join()}`);
+    for (const { member, isResting } of some) if (isResting()) member.beatSoon();
+  }
+  while (!some.every(({ isResting }) => isResting())) await wait(10);
+}
+
+it.each(['lower', 'higher'])('leaves no partition of a dead member without an owner when the survivor with the %s id looks first', async (which) => {
+  const all = await joinAll([randomUUID(), randomUUID(), randomUUID()].sort());
+  await beatUntil(all, 'seven are shared', () => heldBy(all).toSorted().join() === '2,2,3');
+  const dead = all.find(({ held }) => held() === 3);
+  const survivors = all.filter((one) => one !== dead);
+  dead?.member.end();
+  await harness.pool.query(`UPDATE event_log.members SET lease_until = clock_timestamp() - interval '1 s' WHERE member_id = $1`, [dead?.memberId]);
+  for (const looking of which === 'lower' ? survivors : survivors.toReversed()) {
+    const before = looking.held();
+    await beatUntil([looking], 'it takes some of what is free', () => looking.held() > before);
+  }
+  await beatUntil(survivors, 'the survivors hold all', () => heldBy(survivors).toSorted().join() === '3,4');
+});
