@@ -20,7 +20,9 @@ function trunkline(words: readonly string[], { environment = {}, input }: { envi
   const { TRUNKLINE_URL: _url, TRUNKLINE_API_KEY: _key, ...inherited } = process.env;
   return new Promise((done) => {
     const child = execFile(process.execPath, [binary, ...words], { env: { ...inherited, TRUNKLINE_STATE: state, NO_COLOR: '1', ...environment } }, (error, out, err) => done({ status: error === null ? 0 : Number(error.code), out, err }));
-    child.stdin?.end(input ?? '');
+    // A command that asks for nothing may have ended before anything could be written to it.
+    if (input === undefined) child.stdin?.destroy();
+    else child.stdin?.end(input);
   });
 }
 
