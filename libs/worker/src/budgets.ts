@@ -171,16 +171,22 @@ export class Budgets {
     return held;
   }
 
-  /** One at a time, and everybody who needs one more waits for the same. */
+  /** Everybody who needs one more waits for the same, also for that of each second. */
   private save(held: Held): Promise<void> {
-    const running = this.saving.get(held) ?? this.write([held], false).finally(() => this.saving.delete(held));
-    this.saving.set(held, running);
-    return running;
+    return this.saving.get(held) ?? this.alone([held]);
   }
 
   private async store(isLast = false): Promise<void> {
     const nowMs = this.nowMs();
-    await this.write([...this.held.values()].filter((held) => held.calls < Number.POSITIVE_INFINITY && !held.isLost && (held.isChanged || nowMs - held.usedAtMs < inUseMs)), isLast);
+    if (isLast) await Promise.allSettled(this.saving.values());
+    await this.alone([...this.held.values()].filter((held) => !this.saving.has(held) && held.calls < Number.POSITIVE_INFINITY && !held.isLost && (held.isChanged || nowMs - held.usedAtMs < inUseMs)), isLast);
+  }
+
+  /** One at a time of each budget: of two under way at once the older may come last, and both would count the same calls as stored. */
+  private alone(helds: readonly Held[], isLast = false): Promise<void> {
+    const writing = this.write(helds, isLast).finally(() => helds.forEach((held) => this.saving.delete(held)));
+    for (const held of helds) this.saving.set(held, writing);
+    return writing;
   }
 
   private async write(helds: readonly Held[], isLast: boolean): Promise<void> {

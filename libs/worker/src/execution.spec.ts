@@ -187,7 +187,7 @@ describe('intents', () => {
   });
 
   it.each(['search', 'once'] as const)('answers unknown for a copy of %s that finds an open intent, without a call', async (action) => {
-    const one = command(action);
+    const one = command(action, { deadlineMs: 30_000 });
     server.hold('arrived');
     const first = handle(one);
     await bench.until('the first call', () => (server.inFlight === 1 ? true : undefined));
@@ -223,9 +223,12 @@ describe('intents', () => {
     const others = await Promise.all([1, 2, 3].map((number) => makeWorker({}, `other-${number}`)));
     const everybody = () => Promise.all([...others, worker].flatMap((by) => [handle(one, by), handle(one, by)]));
     await everybody();
-    // A budget has one owner: workers that take it from each other at once may all be told to wait, and the ledger sends the command again.
+    // A budget has one owner: workers that take it from each other at once may all be told to wait. Who is told so first makes the intent void, and the ledger sends the command again as the next dispatch.
+    let latest = one;
     await bench.until('a call', async () => {
-      if (effectsOf(one) === 0) await handle(one);
+      if (effectsOf(one) > 0) return true;
+      if ((await intentOf(latest))?.state === 'void') latest = { ...latest, dispatch: latest.dispatch + 1 };
+      await handle(latest);
       return effectsOf(one) > 0 ? true : undefined;
     });
     await everybody();
@@ -233,7 +236,8 @@ describe('intents', () => {
   });
 
   it('makes void, and answers expired, when it comes too late', async () => {
-    const one = command('search', { startBeforeMs: Date.now() - 1 });
+    // A worker's measure of the database's clock may be off by parts of a second.
+    const one = command('search', { startBeforeMs: Date.now() - 60_000 });
     expect(await run(one)).toEqual({ kind: 'expired' });
     expect(await intentOf(one)).toEqual({ state: 'void', expires_at: null });
     await handle(one);
@@ -269,16 +273,15 @@ describe('heartbeat', () => {
     await run(command('prepared'));
     known = callsBeforeWrites();
     const one = command('prepared');
-    await handle(one);
+    expect(await run(one)).toMatchObject({ kind: 'transient', reached: false });
     expect(callsBeforeWrites()).toBe(known + 1);
-    expect(outcomeOf(await bench.resultOf(one))).toMatchObject({ kind: 'transient', reached: false });
     expect(effectsOf(one)).toBe(0);
   });
 });
 
 describe('breaker', () => {
   it('opens after failures, answers without a call, and lets one try through later', async () => {
-    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 1_000 } });
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 60_000, openMs: 1_000 } });
     await control.fault({ match: { path: '/upserted' }, status: 503 });
     for (let number = 0; number < 5; number += 1) await run(command('upsert'), quick);
     // Each time it has been open for its time one call is tried; on a machine that stands still that may be the next one, and hardly the next three.
@@ -296,7 +299,7 @@ describe('breaker', () => {
 
   /** Found by `trunkline bench neighbour`: a provider whose answers have no end was called on and on, a megabyte each time, and took the processor from everybody else. */
   it.each(['upsert', 'search'] as const)('opens for answers that are none, although they begin with a success: %s', async (action) => {
-    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 10_000, openMs: 60_000 } });
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 5, windowMs: 60_000, openMs: 60_000 } });
     await control.fault({ match: { method: action === 'upsert' ? 'PUT' : 'POST', path: action === 'upsert' ? '/upserted' : '/searched' }, malformed: true });
     for (let number = 0; number < 5; number += 1) await run(command(action), quick);
     const calls = await control.callCount();
@@ -305,7 +308,7 @@ describe('breaker', () => {
   });
 
   it('does not open for refusals, throttling or bad input', async () => {
-    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 3, windowMs: 10_000, openMs: 60_000 } });
+    const quick = await makeWorker({ breaker: { errorPercentage: 50, volume: 3, windowMs: 60_000, openMs: 60_000 } });
     await control.fault({ match: { path: '/once' }, status: 400, times: 8 });
     for (let number = 0; number < 8; number += 1) expect(await run(command('once'), quick)).toMatchObject({ kind: 'failed' });
     expect(await run(command('once'), quick)).toMatchObject({ kind: 'ok' });
@@ -316,10 +319,11 @@ describe('budget', () => {
   it('sends no more calls than the integration may, and says when the next one fits', async () => {
     integrationId = await bench.integration('fixture', { base_url: server.url, limit_per_minute: 3 });
     const quick = await makeWorker({ budgetWaitMs: 100 });
+    const sinceMs = Date.now();
     for (let number = 0; number < 3; number += 1) expect(await run(command('upsert'), quick)).toMatchObject({ kind: 'ok' });
     const outcome = await run(command('upsert'), quick);
     expect(outcome).toMatchObject({ kind: 'throttled', code: 'budget.per_minute' });
-    if (outcome.kind === 'throttled') expect(outcome.untilMs - Date.now()).toBeGreaterThan(50_000);
+    if (outcome.kind === 'throttled') expect(outcome.untilMs - sinceMs).toBeGreaterThan(55_000);
   });
 
   it('hands what was used to the next owner, killed or not', async () => {

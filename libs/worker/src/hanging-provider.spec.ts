@@ -3,7 +3,7 @@ import { partitionOf } from '@trunkline/event-log';
 import { fixture, startFixtureServer, type FixtureServer } from '@trunkline/connectors/testing';
 import { openBench, type Bench } from './testing/bench.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** The same worker twice, each with a database of its own: at one of them a provider will hang. */
 let bench: Bench;
@@ -62,7 +62,7 @@ it('leaves the p95 of other keys of the partition as it was while one provider h
   for (const { at } of [beside, alone]) await at.worker({ family: 'fixture', providers: [fixture] });
   await p95sByTurns(beside, alone, 10);
   hanging.hold('arrived');
-  const stuck = Array.from({ length: 60 }, (_, number) => bench.command({ integrationId: ill, provider: 'fixture', action: number % 2 === 0 ? 'write_by_upsert' : 'write_once', deadlineMs: 90_000 }, { text: 'stuck' }));
+  const stuck = Array.from({ length: 60 }, (_, number) => bench.command({ integrationId: ill, provider: 'fixture', action: number % 2 === 0 ? 'write_by_upsert' : 'write_once', deadlineMs: 280_000 }, { text: 'stuck' }));
   await bench.send('fixture', stuck);
   await bench.until('the hanging calls', () => (hanging.inFlight === stuck.length ? true : undefined));
   const excess: number[] = [];

@@ -6,7 +6,7 @@ import type { Command, StepResult } from '@trunkline/contracts';
 import { startFixtureServer, type FixtureServer } from '@trunkline/connectors/testing';
 import { masterKey, openBench, type Bench } from './testing/bench.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 const root = resolve(__dirname, '../../..');
 const actions = { key: 'write_by_key', upsert: 'write_by_upsert', 'search-first': 'write_after_search', never: 'write_once' } as const satisfies Record<RepeatMethod, string>;
@@ -54,7 +54,7 @@ async function kill(child: ChildProcess): Promise<void> {
 
 /** Commands of every repeat method, more than fifty in all. */
 function commandsOfEach(): readonly Command[] {
-  return methods.flatMap((method) => Array.from({ length: perMethod }, () => bench.command({ integrationId, provider: 'fixture', action: actions[method], deadlineMs: 30_000, startBeforeMs: Date.now() + 110_000 }, { text: method })));
+  return methods.flatMap((method) => Array.from({ length: perMethod }, () => bench.command({ integrationId, provider: 'fixture', action: actions[method], deadlineMs: 110_000, startBeforeMs: Date.now() + 110_000 }, { text: method })));
 }
 
 const of = (commands: readonly Command[], ...wanted: readonly RepeatMethod[]) => commands.filter(({ action }) => wanted.some((method) => actions[method] === action));

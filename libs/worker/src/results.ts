@@ -27,9 +27,7 @@ export class Results {
   send(result: StepResult): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ result, resolve, reject });
-      this.running ??= this.run().finally(() => {
-        this.running = null;
-      });
+      this.running ??= this.run();
     });
   }
 
@@ -60,10 +58,12 @@ export class Results {
         if (failures === 1) this.logger?.warn({ err: error, results: this.waiting.length }, 'Results cannot be appended; trying again');
         if (this.isStopped) {
           for (const { reject } of this.waiting.splice(0)) reject(error);
-          return;
+          break;
         }
         await new Promise((resolve) => setTimeout(resolve, Math.min(longestPauseMs, 50 * 2 ** failures)));
       }
     }
+    // In the same turn as the last look at what waits: whoever comes in between would wait for the next one to come.
+    this.running = null;
   }
 }

@@ -58,6 +58,32 @@ describe('a budget that changes hands', () => {
     expect(most).toBeLessThanOrEqual(limit);
   });
 
+  it('knows what its owner had used also where two of its stores were under way at once', async () => {
+    const integration = await newIntegration();
+    const before = owner('overtaken');
+    before.start();
+    await granted(before, integration, 10);
+    const holder = await bench.database.owner();
+    await holder.query('begin');
+    await holder.query('select from budget_windows where integration_id = $1 for update', [integration.id]);
+    const more = granted(before, integration, 25);
+    // The one that a call waits for, and the one of each second beside it, if it does not wait for its turn.
+    const sinceMs = performance.now();
+    await bench.until('both stores', async () => {
+      const { rows } = await holder.query<{ waiting: number }>(`select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+      return rows[0]?.waiting === 2 || performance.now() - sinceMs > 2_200 ? true : undefined;
+    });
+    await holder.query('rollback');
+    let used = 10 + (await more).length;
+    const unknown: string[] = [];
+    for (let call = 0; call < 20; call += 1) {
+      used += (await granted(before, integration, 1)).length;
+      const { rows } = await holder.query<{ used: number }>('select used from budget_windows where integration_id = $1', [integration.id]);
+      if ((rows[0]?.used ?? 0) < used) unknown.push(`${used} used, ${rows[0]?.used} stored`);
+    }
+    expect(unknown).toEqual([]);
+  });
+
   it('and loses no more than a quarter of a window with an owner that dies', async () => {
     const integration = await newIntegration();
     await granted(owner('short-lived'), integration, 10);

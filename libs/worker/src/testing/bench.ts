@@ -77,7 +77,7 @@ export async function openBench(): Promise<Bench> {
       return id;
     },
     command: (rest, input = {}) => ({
-      kind: 'execute', organisationId, runId: randomUUID(), stepId: 'step', dispatch: 1, effectKey: randomUUID().replaceAll('-', ''), orderingKey: null, startBeforeMs: Date.now() + 60_000, deadlineMs: 5_000,
+      kind: 'execute', organisationId, runId: randomUUID(), stepId: 'step', dispatch: 1, effectKey: randomUUID().replaceAll('-', ''), orderingKey: null, startBeforeMs: Date.now() + 60_000, deadlineMs: 20_000,
       firstDispatchedAtMs: Date.now(), input: Buffer.from(JSON.stringify(input)), traceparent: null, ...rest,
     }),
     record: (command) => ({ topic: commandTopicOf('fixture'), partition: 0, offset: (offset += 1n), appendedAtMs: Date.now(), ...encodeCommand(command) }),
