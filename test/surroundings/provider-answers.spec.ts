@@ -7,7 +7,7 @@ import { residentMiB } from './memory.js';
 import { faultSeconds } from './seconds.js';
 
 const lastsSeconds = faultSeconds(0);
-jest.setTimeout((lastsSeconds + 60) * 1_000);
+jest.setTimeout((lastsSeconds + 180) * 1_000);
 
 const actions = { key: 'write_by_key', upsert: 'write_by_upsert', 'search-first': 'write_after_search', never: 'write_once' } as const satisfies Record<RepeatMethod, string>;
 const methods = Object.keys(actions) as readonly RepeatMethod[];
@@ -34,24 +34,27 @@ describe('a provider that takes a write and then', () => {
     await Promise.all(servers.map((server) => server.stop()));
   });
 
+  /** One write to a provider of its own: no other takes over a connection that is about to be reset. */
+  async function outcomeOf(kind: Hostility, method: RepeatMethod, withinMs: number): Promise<string> {
+    const server = await HostileServer.start(kind);
+    servers.push(server);
+    const integrationId = await bench.integration('fixture', { base_url: server.url });
+    // On a starved machine a deadline may pass before the write has left; then it is told so, and asked again with a longer one.
+    for (const deadlineMs of [withinMs, patientDeadlineMs, patientDeadlineMs]) {
+      const command = bench.command({ integrationId, provider: 'fixture', action: actions[method], deadlineMs }, { text: 'hello' });
+      await bench.send('fixture', [command]);
+      const { answer, call } = await bench.resultOf(command, deadlineMs + 20_000);
+      // Of the call as the worker measured it: a busy machine makes timers late, not deadlines long.
+      expect(call?.durationMs ?? 0).toBeLessThan(2 * deadlineMs);
+      if (server.writes > 0) return answer.kind === 'outcome' ? answer.outcome.kind : answer.kind;
+    }
+    return 'never written';
+  }
+
   /** One write by each method to a provider of each kind, all at once; what became of each. New integrations each time, for breakers open behind such providers. */
   async function outcomes(kinds: readonly Hostility[], withinMs = deadlineMs): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
-    const told = await Promise.all(kinds.map(async (kind) => {
-      const server = await HostileServer.start(kind);
-      servers.push(server);
-      const integrationId = await bench.integration('fixture', { base_url: server.url });
-      const commands = methods.map((method) => bench.command({ integrationId, provider: 'fixture', action: actions[method], deadlineMs: withinMs }, { text: 'hello' }));
-      await bench.send('fixture', commands);
-      const results = await Promise.all(commands.map((command) => bench.resultOf(command, withinMs + 20_000)));
-      const kindsOfOutcome = results.map(({ answer }) => (answer.kind === 'outcome' ? answer.outcome.kind : answer.kind));
-      // On a starved machine a deadline may pass before a write has left; not before all of them.
-      expect({ kind, isAsked: server.writes > 0 }).toEqual({ kind, isAsked: true });
-      return [kind, Object.fromEntries(methods.map((method, index) => [method, kindsOfOutcome[index] ?? ''])), results] as const;
-    }));
-    const slowest = Math.max(...told.flatMap(([, , results]) => results.map(({ call }) => call?.durationMs ?? 0)));
-    // Of the call as the worker measured it: a busy machine makes timers late, not deadlines long.
-    expect(slowest).toBeLessThan(2 * withinMs);
-    return Object.fromEntries(told.map(([kind, outcome]) => [kind, outcome]));
+    const told = await Promise.all(kinds.map(async (kind) => [kind, Object.fromEntries(await Promise.all(methods.map(async (method) => [method, await outcomeOf(kind, method, withinMs)] as const)))] as const));
+    return Object.fromEntries(told);
   }
 
   it('cuts, drips, floods or bombs its answer: in doubt by the method of repetition, within the deadline, in bounded memory', async () => {

@@ -8,7 +8,7 @@ import { versionExpected } from '../entity-tag.js';
 import { type ChainProblem, type ChainSurroundings, draftChain } from './chain-draft.js';
 import { addVersion, cameTooLate, type ChainName, integrationsOf, newestVersion } from './chain-store.js';
 import type { ChainBody } from './chains.dto.js';
-import { ChainInvalid, ChainMissing } from './errors.js';
+import { ChainInvalid, ChainMissing, ChainSavedTooSlowly } from './errors.js';
 
 export interface SavedChain {
   readonly version: number;
@@ -48,7 +48,8 @@ export class ChainsService {
         await this.plane.announce({ organisationId: chain.organisationId, kind: 'chain', id: chain.eventType });
         return saved;
       } catch (error) {
-        if (!cameTooLate(error) || tries === saveTries) throw error;
+        if (!cameTooLate(error)) throw error;
+        if (tries === saveTries) throw ChainSavedTooSlowly.from(error, `the database took too long to commit it, ${saveTries} times in a row`);
       }
     }
   }
