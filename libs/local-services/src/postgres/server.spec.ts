@@ -6,6 +6,9 @@ import { isRunning } from '../orphan.js';
 import { placesToWipe } from './place.js';
 import { startPostgres, type PostgresServer } from './server.js';
 
+// Several initialisations in one test, each of which writes a whole cluster.
+jest.setTimeout(180_000);
+
 const asRoot = process.getuid?.() === 0;
 let room: string;
 let running: PostgresServer[] = [];

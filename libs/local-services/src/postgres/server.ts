@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import getPort, { portNumbers } from 'get-port';
+import { freePort } from '../kafka/free-port.js';
 import { commandLineOf, endProcess, isRunning } from '../orphan.js';
 import { PostgresStartFailed } from './errors.js';
 import { serverOwner, type Owner } from './owner.js';
@@ -60,7 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 }
 
 async function choosePort({ port, onProgress }: PostgresOptions): Promise<number> {
-  if (port === undefined) return getPort({ host: '127.0.0.1' });
+  if (port === undefined) return freePort();
   // Asked first: `get-port` does not give a port twice within half a minute, and a server that was killed shall come back where its clients look for it.
   if (await isFree(port)) return port;
   const chosen = await getPort({ host: '127.0.0.1', port: portNumbers(port, port + 50) });
