@@ -91,6 +91,18 @@ describe('faults of time', () => {
     expect(Date.now() - Date.parse(String(written.at(-1)?.['at']))).toBeGreaterThanOrEqual(290);
   });
 
+  it('holds the answer until it is taken away, the write being done at once', async () => {
+    const before = await effects();
+    await fault({ match: { operation: 'saveWorkRequest' }, holds: true, times: 1 });
+    let isAnswered = false;
+    const held = write().finally(() => (isAnswered = true));
+    await until(async () => (await effects()) === before + 1);
+    expect((await write()).status).toBe(200);
+    expect(isAnswered).toBe(false);
+    await techone.control('DELETE', '/faults');
+    expect((await held).status).toBe(200);
+  });
+
   it('can write later than its caller waits', async () => {
     const before = await effects();
     await fault({ match: { operation: 'saveWorkRequest' }, commitAfterMs: 500, times: 1 });

@@ -20,6 +20,8 @@ export interface Fault {
   readonly retryAfter?: string;
   /** Answer late; a write is done at once. */
   readonly latencyMs?: number;
+  /** Answer only when the fault is taken away; a write is done at once. */
+  readonly holds?: boolean;
   /** The write itself happens only after this time, whether or not the caller still waits. */
   readonly commitAfterMs?: number;
   /** Cut the connection before anything is done, or after the write is in the journal. */
@@ -42,6 +44,8 @@ interface ActiveFault {
   left: number;
   readonly untilMs: number;
   used: number;
+  /** What waits for its end. */
+  readonly held: (() => void)[];
 }
 
 export class Faults {
@@ -57,12 +61,22 @@ export class Faults {
       left: times ?? Number.POSITIVE_INFINITY,
       untilMs: forMs === undefined ? Number.POSITIVE_INFINITY : nowMs + forMs,
       used: 0,
+      held: [],
     });
     return fault;
   }
 
   clear(id?: number): void {
-    this.active = id === undefined ? [] : this.active.filter(({ fault }) => fault.id !== id);
+    const gone = this.active.filter(({ fault }) => id === undefined || fault.id === id);
+    this.active = this.active.filter((one) => !gone.includes(one));
+    for (const { held } of gone) for (const goOn of held) goOn();
+  }
+
+  /** Goes on when that fault is taken away. */
+  hold(id: number, goOn: () => void): void {
+    const active = this.active.find(({ fault }) => fault.id === id);
+    if (active === undefined) goOn();
+    else active.held.push(goOn);
   }
 
   /** The first fault that fits this call; using it counts. */
@@ -108,6 +122,7 @@ const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
   applied: (value) => typeof value === 'boolean',
   retryAfter: (value) => typeof value === 'string' || typeof value === 'number',
   latencyMs: isDuration,
+  holds: (value) => typeof value === 'boolean',
   commitAfterMs: isDuration,
   reset: (value) => value === 'before' || value === 'after',
   malformed: (value) => typeof value === 'boolean',

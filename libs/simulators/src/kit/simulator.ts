@@ -102,7 +102,7 @@ export class Simulator implements World {
     this.inHand += 1;
     if (fault?.reset === 'before') this.cut(passage);
     else if (fault?.commitAfterMs === undefined) this.proceed(passage);
-    else setTimeout(() => this.proceed({ ...passage, call: passage.call.happeningAt(this.clock.now()) }), fault.commitAfterMs);
+    else setTimeout(() => this.proceed({ ...passage, call: passage.call.happeningAt(this.clock.now()) }), fault.commitAfterMs).unref();
   }
 
   private begin(request: IncomingMessage, response: ServerResponse, path: string, queryText: string, body: string): Passage {
@@ -134,8 +134,9 @@ export class Simulator implements World {
     this.journal.whenWritten((failure) => {
       if (failure !== undefined || fault?.reset === 'after') this.cut(passage);
       else if (fault?.endless === true) this.pour(passage, reply?.status ?? 200);
+      else if (fault?.holds === true) this.faults.hold(fault.id, () => this.answer(passage, reply));
       else if (lateMs === 0) this.answer(passage, reply);
-      else setTimeout(() => this.answer(passage, reply), lateMs);
+      else setTimeout(() => this.answer(passage, reply), lateMs).unref();
     });
   }
 
