@@ -19,12 +19,12 @@ export async function integrationsOf(manager: EntityManager, organisationId: str
   return new Map(rows.map(({ id, provider, settings }) => [id, { provider, settings }]));
 }
 
-/** P8: a version is written once and is in force from a second after, so that every planner has seen it by then. */
+/** P8: a version is written once and is in force from a second after, so that every planner has seen it by then; from a whole millisecond on, for that is what is answered and what events are accepted in. */
 export async function addVersion(manager: EntityManager, chain: ChainName, version: number, steps: readonly PlannedStep[]): Promise<{ readonly version: number; readonly validFrom: Date }> {
   try {
     const rows: readonly { valid_from: Date }[] = await manager.query(
       `insert into chain_versions (organisation_id, event_type, assistant_id, version, steps, valid_from)
-       values ($1, $2, $3, $4, $5, clock_timestamp() + interval '1 second') returning valid_from`,
+       values ($1, $2, $3, $4, $5, date_trunc('milliseconds', clock_timestamp() + interval '1001 milliseconds')) returning valid_from`,
       [chain.organisationId, chain.eventType, chain.assistantId, version, JSON.stringify(steps)],
     );
     return { version, validFrom: rows[0]?.valid_from ?? new Date() };
