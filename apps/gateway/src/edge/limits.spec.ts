@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { inOrganisations } from '@trunkline/storage';
 import { type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 
+jest.setTimeout(120_000);
+
 describe('what an organisation and an address may use', () => {
   let gateway: TestGateway;
 
@@ -99,5 +101,5 @@ describe('what an organisation and an address may use', () => {
     } finally {
       await behind.close();
     }
-  }, 60_000);
+  }, 180_000);
 });

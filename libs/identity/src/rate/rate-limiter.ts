@@ -155,8 +155,16 @@ export class RateLimiter {
   }
 }
 
-export function createRateLimiter({ databases, nowMs = Date.now, times: given = {} }: { readonly databases: Pick<Databases, 'access'>; readonly nowMs?: () => number; readonly times?: Partial<RateLimiterTimes> }): RateLimiter {
-  return new RateLimiter(databaseLeases(databases, rateWindowSeconds), nowMs, { ...times, ...given });
+export interface RateLimiterOptions {
+  readonly databases: Pick<Databases, 'access'>;
+  readonly nowMs?: () => number;
+  readonly times?: Partial<RateLimiterTimes>;
+  /** What the database counts together; longer for who must not meet the end of a minute. */
+  readonly windowSeconds?: number;
+}
+
+export function createRateLimiter({ databases, nowMs = Date.now, times: given = {}, windowSeconds = rateWindowSeconds }: RateLimiterOptions): RateLimiter {
+  return new RateLimiter(databaseLeases(databases, windowSeconds), nowMs, { ...times, ...given });
 }
 
 function sliceOf(quota: number): number {
