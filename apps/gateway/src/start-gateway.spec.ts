@@ -4,6 +4,8 @@ import { createIdentity, createPeople } from '@trunkline/identity';
 import { readGatewayConfig } from './config.js';
 import { type RunningGateway, startGateway } from './start-gateway.js';
 
+jest.setTimeout(120_000);
+
 const masterKeys = { keys: [{ id: 'test', key: Buffer.alloc(32, 7) }], current: 'test' };
 const quiet = { warn: () => undefined, error: () => undefined, info: () => undefined, debug: () => undefined, child: () => quiet };
 
@@ -19,7 +21,7 @@ describe('the gateway as a process', () => {
   }, 120_000);
   afterAll(() => database.close());
 
-  const start = (environment: Record<string, string> = {}): Promise<RunningGateway> => startGateway(readGatewayConfig({ DATABASE_URL: database.url, PORT: '0', OPS_PORT: '0', ...environment }), { masterKeys, logger: quiet });
+  const start = (environment: Record<string, string> = {}): Promise<RunningGateway> => startGateway(readGatewayConfig({ DATABASE_URL: database.url, PORT: '0', OPS_PORT: '0', ANSWER_WITHIN_MS: '20000', ...environment }), { masterKeys, logger: quiet });
   const publish = (url: string, id: string): Promise<Response> =>
     fetch(`${url}/api/events`, { method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }, body: JSON.stringify({ specversion: '1.0', id, source: '/s', type: 'kb_sync', data: { knowledge_base_id: 'kb' } }) });
   const untilReady = async ({ opsUrl }: RunningGateway): Promise<void> => {

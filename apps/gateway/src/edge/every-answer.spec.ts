@@ -78,7 +78,7 @@ describe('every answer', () => {
     }
     expect(found).toEqual([]);
     expect(asked).toBeGreaterThan(150);
-  }, 60_000);
+  }, 180_000);
 
   it('of what changes something gives no secret back, neither taken nor refused', async () => {
     const found: unknown[] = [];
@@ -94,7 +94,7 @@ describe('every answer', () => {
       }
     }
     expect(found).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('to a filter made of SQL is what the filter says, or a refusal; never more, never an error of ours', async () => {
     const wrong: unknown[] = [];
@@ -104,12 +104,17 @@ describe('every answer', () => {
       const free = operation.query.filter(({ schema, name }) => schema?.type === 'string' && schema.enum === undefined && schema.format === undefined && name !== 'after');
       for (const { name } of operation.query) {
         for (const injection of injections) {
-          const startedAt = performance.now();
-          const { status, text } = await sendPath(world.gateway.url, 'GET', `${path}?${name}=${encodeURIComponent(injection)}`, owner);
+          const asked = async () => {
+            const startedAt = performance.now();
+            return { ...(await sendPath(world.gateway.url, 'GET', `${path}?${name}=${encodeURIComponent(injection)}`, owner)), tookMs: performance.now() - startedAt };
+          };
+          const { status, text, tookMs } = await asked();
+          // What sleeps in the database does so each time, a machine that stands still for a moment once.
+          const isSlow = tookMs > 4_000 && (await asked()).tookMs > 4_000;
           tried += 1;
           const listed = Object.values(JSON.parse(text) as Record<string, unknown>).filter(Array.isArray).flat().length;
           const isFree = free.some((parameter) => parameter.name === name);
-          if (![200, 400, 404].includes(status) || (isFree && status === 200 && listed > 0) || performance.now() - startedAt > 4_000) wrong.push({ operation: operation.name, name, injection, status, listed });
+          if (![200, 400, 404].includes(status) || (isFree && status === 200 && listed > 0) || isSlow) wrong.push({ operation: operation.name, name, injection, status, listed });
         }
       }
     }
@@ -117,7 +122,7 @@ describe('every answer', () => {
     expect(tried).toBeGreaterThan(500);
     // Nothing can be sorted by a name today; what comes to be names its columns.
     expect(gets.flatMap(({ name, query }) => query.filter((parameter) => /sort|order|column|field/.test(parameter.name) && parameter.schema?.enum === undefined).map((parameter) => `${name} ${parameter.name}`))).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('to SQL in an address is that there is no such thing', async () => {
     const wrong: unknown[] = [];
@@ -129,5 +134,5 @@ describe('every answer', () => {
     }
     expect(wrong).toEqual([]);
     expect((await world.gateway.send('GET', '/api/runs', undefined, own.admin)).body['runs']).toContainEqual(expect.objectContaining({ run_id: own.run }));
-  }, 60_000);
+  }, 180_000);
 });

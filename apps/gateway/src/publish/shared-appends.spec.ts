@@ -14,6 +14,7 @@ function heldLog() {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+const outcomeOf = (appending: Promise<void>): Promise<unknown> => appending.then(() => 'durable', (error: unknown) => error);
 /** Longer than any machine stands still. */
 const waitMs = 20_000;
 const limits = { appendRecords: 3, waitingBytes: 100, silenceMs: waitMs };
@@ -55,31 +56,43 @@ describe('appends shared by requests', () => {
     await expect(second).rejects.toMatchObject({ code: 'gateway.not_durable' });
   });
 
-  it('says "not durable" in time, and never sends what nobody waits for any more', async () => {
-    const log = heldLog();
-    const appends = new SharedAppends(log, limits);
-    const onTheWire = appends.append('a', [record('1')], 20);
-    await turn();
-    const waiting = appends.append('a', [record('2')], 20);
-    await expect(onTheWire).rejects.toMatchObject({ code: 'gateway.not_durable' });
-    await expect(waiting).rejects.toMatchObject({ code: 'gateway.not_durable' });
-    const next = appends.append('a', [record('3')], waitMs);
-    log.calls[0]?.end();
-    await turn();
-    expect(log.calls.map(({ values }) => values)).toEqual([['1'], ['3']]);
-    log.calls[1]?.end();
-    await next;
-  });
+  describe('by a clock that the test moves', () => {
+    beforeEach(() => jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance'] }));
+    afterEach(() => jest.useRealTimers());
 
-  it('is not held up for ever by an append that never answers', async () => {
-    const log = heldLog();
-    const appends = new SharedAppends(log, { ...limits, silenceMs: 20 });
-    await expect(appends.append('a', [record('1')], 10)).rejects.toMatchObject({ code: 'gateway.not_durable' });
-    const next = appends.append('a', [record('2')], waitMs);
-    const deadline = performance.now() + 5_000;
-    while (log.calls.length < 2 && performance.now() < deadline) await turn();
-    log.calls[1]?.end();
-    await next;
+    it('says "not durable" in time, and never sends what nobody waits for any more', async () => {
+      const log = heldLog();
+      const appends = new SharedAppends(log, limits);
+      const refused = [outcomeOf(appends.append('a', [record('1')], 20))];
+      await turn();
+      expect(log.calls.map(({ values }) => values)).toEqual([['1']]);
+      refused.push(outcomeOf(appends.append('a', [record('2')], 20)));
+      jest.advanceTimersByTime(20);
+      expect(await Promise.all(refused)).toMatchObject([{ code: 'gateway.not_durable' }, { code: 'gateway.not_durable' }]);
+      const next = appends.append('a', [record('3')], waitMs);
+      log.calls[0]?.end();
+      await turn();
+      expect(log.calls.map(({ values }) => values)).toEqual([['1'], ['3']]);
+      log.calls[1]?.end();
+      await next;
+    });
+
+    it('is not held up for ever by an append that never answers', async () => {
+      const log = heldLog();
+      const appends = new SharedAppends(log, { ...limits, silenceMs: 20 });
+      const refused = outcomeOf(appends.append('a', [record('1')], 10));
+      await turn();
+      jest.advanceTimersByTime(10);
+      expect(await refused).toMatchObject({ code: 'gateway.not_durable' });
+      const next = appends.append('a', [record('2')], waitMs);
+      await turn();
+      expect(log.calls.map(({ values }) => values)).toEqual([['1']]);
+      jest.advanceTimersByTime(10);
+      await turn();
+      expect(log.calls.map(({ values }) => values)).toEqual([['1'], ['2']]);
+      log.calls[1]?.end();
+      await next;
+    });
   });
 
   it('turns requests away when too much is waiting, and takes them again afterwards', async () => {

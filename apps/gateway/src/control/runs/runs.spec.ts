@@ -4,6 +4,8 @@ import type { Consumption } from '@trunkline/event-log';
 import { createLedger, type Ledger } from '@trunkline/ledger';
 import { type TestGateway, startTestGateway } from '../../testing/test-gateway.js';
 
+jest.setTimeout(120_000);
+
 type Shown = { readonly run_id: string; readonly state: string; readonly chain_version: number; readonly event: Record<string, unknown>; readonly steps: readonly Record<string, unknown>[] };
 
 describe('runs over HTTP, with a ledger at work and no worker', () => {
@@ -24,6 +26,9 @@ describe('runs over HTTP, with a ledger at work and no worker', () => {
     const step = { name: 'summary', integration: crm, priority: 10, action: 'push_summary', input: { subject: { path: 'event.subject' } } };
     const saved = await gateway.send('PUT', '/api/chains/escalation', { steps: [step] });
     await shown('the chain is in force', async () => (Date.now() > Date.parse(String(saved.body['valid_from'])) + 50 ? true : null));
+    // A ledger hears of a pause within a second of its own time.
+    let probes = 0;
+    await shown('the pause is heard', async () => ((await published(`heard-${(probes += 1)}`)).steps[0]?.['reason'] === 'paused' ? true : null));
   }, 120_000);
 
   afterAll(async () => {
