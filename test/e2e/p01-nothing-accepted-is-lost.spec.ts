@@ -10,7 +10,7 @@ import { mainOf, ServiceProcess } from '../support/service-process.js';
 import { councilEvent } from '../support/service-requests.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 describe('P1: nothing accepted is lost', () => {
   const folder = mkdtempSync(join(tmpdir(), 'trunkline-p01-'));

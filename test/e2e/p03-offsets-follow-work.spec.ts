@@ -5,7 +5,7 @@ import { councilEvent, serviceRequests } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 const eventsTopic = 'events.conversation_ended';
 

@@ -5,7 +5,7 @@ import type { GatewayClient } from '../support/gateway-client.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('P4: a cut connection never makes a second effect', () => {
   let system: System;
@@ -14,7 +14,7 @@ describe('P4: a cut connection never makes a second effect', () => {
 
   beforeAll(async () => {
     system = await System.start();
-    council = await system.seed({ steps: (integrations) => councilChain(integrations).map((step) => ({ ...step, timeoutMs: 1_500, ordering: 'none' })) });
+    council = await system.seed({ steps: (integrations) => councilChain(integrations).map((step) => ({ ...step, timeoutMs: 3_000, ordering: 'none' })) });
     client = system.client(council);
   });
 
@@ -25,6 +25,8 @@ describe('P4: a cut connection never makes a second effect', () => {
 
   it('settles a search-first write whose answer was lost by looking for it', async () => {
     await system.providers.techone.addFault({ match: { operation: 'saveWorkRequest' }, reset: 'after', times: 1 });
+    // Nobody is told what is there before it has been seen here.
+    await system.providers.techone.addFault({ match: { operation: 'runReport' }, status: 503 });
     const [runId = ''] = (await client.publishSurely([councilEvent('cut-after')])).values();
     const unknown = await until('the step being unknown', async () => {
       const step = await stepOf(runId, 'techone');
@@ -33,6 +35,7 @@ describe('P4: a cut connection never makes a second effect', () => {
     expect(unknown).toMatchObject({ dispatch: 1 });
     expect(unknown.dueAtMs).toEqual(expect.any(Number));
     expect((await system.effects('salesforce')).filter(({ eventId }) => eventId === 'cut-after')).toEqual([]);
+    await system.providers.techone.clearFaults();
     await system.untilState([runId], 'done');
     const jobs = (await system.effects('techone')).filter(({ eventId }) => eventId === 'cut-after');
     expect(jobs).toHaveLength(1);
@@ -49,8 +52,10 @@ describe('P4: a cut connection never makes a second effect', () => {
     expect((await system.effects('techone')).filter(({ eventId }) => eventId === 'cut-before')).toHaveLength(1);
     const attempts = (await system.reader.attempts(runId)).filter(({ stepId }) => stepId === 'techone');
     const looks = attempts.filter(({ outcome }) => outcome === 'none');
-    expect(attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'none', 'none', 'ok']);
-    expect((looks[1]?.startedAtMs ?? 0) - (looks[0]?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(2_000);
+    // One that was made too early for the ledger's clock is made again.
+    expect(looks.length).toBeGreaterThanOrEqual(2);
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(['unknown', ...looks.map(() => 'none'), 'ok']);
+    expect((looks.at(-1)?.startedAtMs ?? 0) - (looks[0]?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(2_000);
   });
 
   it('repeats an upsert at once and still leaves one record', async () => {

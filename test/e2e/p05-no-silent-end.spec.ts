@@ -4,7 +4,7 @@ import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('P5: every record is done, waiting, parked or dead-lettered, and can be found, explained and redriven', () => {
   let system: System;
@@ -17,7 +17,7 @@ describe('P5: every record is done, waiting, parked or dead-lettered, and can be
     client = system.client(council);
   });
 
-  afterEach(() => system.providers.techone.clearFaults());
+  afterEach(() => Promise.all([system.providers.techone, system.providers.salesforce].map((provider) => provider.clearFaults())));
   afterAll(() => system.end());
 
   const stepOf = async (runId: string, name: string): Promise<Loose> => {
@@ -47,12 +47,13 @@ describe('P5: every record is done, waiting, parked or dead-lettered, and can be
 
   it('says of a step that waits for its next try until when and why', async () => {
     // A refusal that proves nothing was written and passes.
-    await system.providers.salesforce.addFault({ match: { operation: 'upsertRecord' }, status: 503, times: 3 });
+    await system.providers.salesforce.addFault({ match: { operation: 'upsertRecord' }, status: 503 });
     const [runId = ''] = (await client.publishSurely([councilEvent('waits-1')])).values();
     const waiting = await until('the step waiting', async () => {
       const step = await stepOf(runId, 'salesforce');
       return String(step?.['state']) === 'deferred' && step;
     });
+    await system.providers.salesforce.clearFaults();
     expect(waiting).toMatchObject({ reason: expect.stringMatching(/./), due_at: expect.stringMatching(/^\d{4}-/) });
     await system.untilState([runId], 'done');
   });
@@ -70,7 +71,7 @@ describe('P5: every record is done, waiting, parked or dead-lettered, and can be
         return ['ready', 'done'].includes(String(reached?.['state'])) && reached;
       });
       return String(step['state']) === 'ready' && step;
-    }, 10_000, 200);
+    }, 40_000, 200);
     expect(held).toMatchObject({ state: 'ready', reason: 'paused', attempt_count: 0 });
     expect((await client.ask('POST', `/api/integrations/${techone}/resume`)).status).toBe(200);
     await system.untilState(runIds, 'done');

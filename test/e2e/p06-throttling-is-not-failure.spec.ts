@@ -4,7 +4,7 @@ import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('P6: throttling is not failure', () => {
   let system: System;
@@ -26,12 +26,12 @@ describe('P6: throttling is not failure', () => {
   };
 
   it('waits out a storm of 429 without using up attempts, and drops nothing', async () => {
-    await system.providers.techone.addFault({ match: { operation: 'saveWorkRequest' }, status: 429, retryAfter: '1', forMs: 4_000 });
+    await system.providers.techone.addFault({ match: { operation: 'saveWorkRequest' }, status: 429, retryAfter: '1' });
     const runIds = await client.publishSurely(Array.from({ length: 30 }, (_, index) => councilEvent(`storm-${index}`)));
     await until('a closed gate', async () => (await system.reader.query(`select from gates where reason = 'throttled'`)).length > 0);
+    await until('a gate that was tried and closed again', async () => ((await system.reader.query<{ count: number }>(`select count(*)::int as count from attempts where step_id = 'techone' and outcome = 'throttled'`))[0]?.count ?? 0) >= 3);
+    await system.providers.techone.clearFaults();
     await system.untilState(runIds.values(), 'done');
-    const calls = await system.reader.query<{ count: number }>(`select count(*)::int as count from attempts where step_id = 'techone' and outcome = 'throttled'`);
-    expect(calls[0]?.count).toBeGreaterThan(0);
     expect((await techoneSteps(runIds.values())).map(({ attempts }) => attempts)).toEqual(Array.from({ length: 30 }, () => 1));
     expect((await system.effects('techone')).filter(({ eventId }) => eventId.startsWith('storm-'))).toHaveLength(30);
     expect(await system.reader.query('select from dead_letters')).toEqual([]);
@@ -43,7 +43,11 @@ describe('P6: throttling is not failure', () => {
     const runIds = await client.publishSurely(eventIds.map((id) => councilEvent(id, { subject: '12 Wharf Road' })));
     await until('the gate waiting for a reconnection', async () => (await system.reader.query(`select from gates where reason = 'reconnect'`)).length > 0);
     await until('Genesys having all', async () => (await system.effects('genesys')).filter(({ eventId }) => eventId.startsWith('revoked-')).length === eventIds.length);
-    const held = await techoneSteps(runIds.values());
+    // What Genesys has may not have been recorded yet.
+    const held = await until('each waiting for its turn at TechOne', async () => {
+      const steps = await techoneSteps(runIds.values());
+      return steps.length === eventIds.length && steps.every(({ state }) => state !== 'waiting' && state !== 'sent') && steps;
+    });
     expect(held.map(({ state, attempts }) => ({ state, attempts }))).toEqual(eventIds.map(() => ({ state: 'ready', attempts: 0 })));
     const [firstRun = ''] = runIds.values();
     const shown = (await client.ask('GET', `/api/runs/${firstRun}`)).json['steps']?.map((step) => step).find((step) => String(step['name']) === 'techone');

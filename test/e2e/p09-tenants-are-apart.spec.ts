@@ -4,7 +4,7 @@ import type { GatewayClient } from '../support/gateway-client.js';
 import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 describe('P9: tenants are apart', () => {
   let system: System;

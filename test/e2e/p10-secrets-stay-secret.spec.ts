@@ -9,7 +9,7 @@ import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const clientSecret = `canary-${randomBytes(18).toString('hex')}`;
 const newSecret = `canary-new-${randomBytes(18).toString('hex')}`;
