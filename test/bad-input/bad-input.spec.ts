@@ -7,6 +7,8 @@ import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing'
 import { type Answer, expectClearRefusal, keptLog, organisationWithKey, send, until, masterKeys } from './support.js';
 
 const event = { specversion: '1.0', id: 'SR-1', source: '/bad-input', type: 'conversation_ended', data: { conversation_id: 'SR-1' } };
+jest.setTimeout(120_000);
+
 const batch = { 'content-type': 'application/cloudevents-batch+json' };
 
 describe('bad input', () => {
@@ -28,7 +30,7 @@ describe('bad input', () => {
     const parts = { databases: database.databases, eventLog, logger: log };
     const config = { databaseUrl: database.url, kafkaBrokers: [], opsHost: '127.0.0.1', opsPort: 0, outboundAllow: [], outboundPorts: [] };
     ledger = await startSyncLedger({ ...config, keepRunsDays: 30, keepCallsDays: 14 }, parts);
-    gateway = await startGateway({ ...config, host: '127.0.0.1', port: 0, answerWithinMs: 2_000 }, { ...parts, masterKeys });
+    gateway = await startGateway({ ...config, host: '127.0.0.1', port: 0, answerWithinMs: 20_000 }, { ...parts, masterKeys });
   }, 120_000);
 
   afterAll(async () => {

@@ -6,8 +6,9 @@ import { Pool } from 'pg';
 import { newMasterKeys, vaultOf, type Council } from '../support/council.js';
 import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
+import { until } from '../support/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(300_000);
 
 describe('keys change while everything runs', () => {
   const [first, second] = [newMasterKeys(), newMasterKeys().replace('test-1', 'test-2')];
@@ -51,6 +52,9 @@ describe('keys change while everything runs', () => {
       const { resealed } = await resealOrganisation(system.database.databases, vaultOf(system.database.databases, `${second},${first}`), council.organisationId);
       // Tokens that somebody refreshed just then stand as they were stored.
       expect(resealed).toBeGreaterThanOrEqual(3);
+      // The second from now on begins under the new keys.
+      const before = tests;
+      await until('a call under the new keys', () => tests > before + 1, 60_000);
       // A refresh in the middle of it: read under one data key, stored under the next.
       if (round === 1) await system.providers.salesforce.control('POST', '/expire-tokens');
     }

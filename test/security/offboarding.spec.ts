@@ -12,7 +12,7 @@ import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(180_000);
 
 describe('an organisation leaves', () => {
   let system: System;
@@ -40,6 +40,8 @@ describe('an organisation leaves', () => {
     }
   };
 
+  const readEverything = () => until('the ledger reading everything', async () => (await system.log.lag('ledger')).every(({ lag }) => lag <= 0n), 60_000, 50);
+
   it('at once nobody opens its credentials, and in the end nothing of it is left; nobody else notices', async () => {
     const [client, neighbour] = [system.client(leaving), system.client(staying)];
     await system.untilState((await client.publishSurely([councilEvent('before-1'), councilEvent('before-2')])).values(), 'done');
@@ -53,6 +55,9 @@ describe('an organisation leaves', () => {
       await client.publishSurely([councilEvent(`held-${(held += 1)}`)]);
       return (await system.reader.query('select from due_work where organisation_id = $1', [leaving.organisationId])).length > 0;
     }, 60_000, 250);
+    // All of it has been planned and stands, so that nothing is on its way but what is held.
+    await until('each run standing', async () => (await system.reader.query<{ steps: string }>('select steps from runs where organisation_id = $1', [leaving.organisationId])).filter(({ steps }) => (JSON.parse(steps) as readonly { readonly state: string }[]).every(({ state }) => state !== 'sent')).length === held + 2, 60_000);
+    await readEverything();
     // Somebody signed in at a provider for it.
     const vault = vaultOf(system.database.databases, system.masterKeys);
     const granted = await signInAtSimulator({ databases: system.database.databases, vault, organisationId: leaving.organisationId, provider: 'salesforce', settings: { instance_url: system.providers.salesforce.url }, integrationId: leaving.integrations.salesforce });
@@ -192,8 +197,6 @@ describe('an organisation leaves', () => {
     }
     expect(await rowsOf(council.organisationId)).toEqual({});
   });
-
-  const readEverything = () => until('the ledger reading everything', async () => (await system.log.lag('ledger')).every(({ lag }) => lag <= 0n), 60_000, 50);
 
   it('nothing begins for it any more: not with a key that the gateway remembers, which everything else refuses', async () => {
     const council = await system.seed({ name: 'Late Council' });

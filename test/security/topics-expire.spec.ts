@@ -34,10 +34,10 @@ describe('a topic of seven days', () => {
     const log = createEventLog(driver);
     await log.ensureTopics([{ name: 'events.expiring', partitions: 1, retentionMs: 7 * day }]);
     await log.append('events.expiring', [{ key: Buffer.from('k'), value: Buffer.from('personal'), headers: [] }]);
-    let readByBoth = 0;
-    const read = await log.consume({ mode: 'batch', group: 'reads', topics: ['events.expiring'], maxRecords: 10, handleBatch: async (records) => records.map(() => ((readByBoth += 1), { kind: 'done' })) });
-    const stopped = await log.consume({ mode: 'batch', group: 'stops', topics: ['events.expiring'], maxRecords: 10, handleBatch: () => ((readByBoth += 1), new Promise(() => undefined)) });
-    await until('both having been given it', () => Promise.resolve(readByBoth === 2));
+    const readers = new Set<string>();
+    const read = await log.consume({ mode: 'batch', group: 'reads', topics: ['events.expiring'], maxRecords: 10, handleBatch: async (records) => records.map(() => (readers.add('reads'), { kind: 'done' })) });
+    const stopped = await log.consume({ mode: 'batch', group: 'stops', topics: ['events.expiring'], maxRecords: 10, handleBatch: () => (readers.add('stops'), new Promise(() => undefined)) });
+    await until('both having been given it', () => readers.size === 2);
     await Promise.all([read.stop(5_000), stopped.stop(0)]);
 
     await driver.enforceRetention(Date.now() + 6 * day);
