@@ -15,7 +15,7 @@ describe('a database that has no room left to write', () => {
   afterAll(() => database.close());
 
   it('still tells whose a key is, and notes its use once there is room', async () => {
-    const identity = createIdentity({ databases: database.databases, times: { freshMs: 0 } });
+    const identity = createIdentity({ databases: database.databases, times: { freshMs: 0, waitMs: 20_000 } });
     const { id: organisationId } = await identity.createOrganisation({ name: 'Harbour City Council' });
     const { apiKey, keyId } = await identity.createApiKey({ organisationId, name: 'website', scopes: ['publish'] });
     await owner.query(`create function spec_disk_full() returns trigger language plpgsql as $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$`);

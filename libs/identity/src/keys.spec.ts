@@ -17,7 +17,7 @@ describe('keys over their life', () => {
   afterAll(() => database.close());
   beforeEach(async () => {
     nowMs = Date.now();
-    identity = createIdentity({ databases: database.databases, nowMs: () => nowMs });
+    identity = createIdentity({ databases: database.databases, nowMs: () => nowMs, times: { waitMs: 20_000 } });
     ({ id: organisationId } = await identity.createOrganisation({ name: 'Harbour City Council' }));
   });
 

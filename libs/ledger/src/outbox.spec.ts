@@ -15,11 +15,12 @@ describe('the outbox', () => {
 
   /** A process that dies between commit and send: its append never comes back. */
   const dying: Pick<EventLog, 'append' | 'lag' | 'clockOffsetMs' | 'driver'> = { driver: 'postgres', append: () => new Promise(() => undefined), lag: async () => [], clockOffsetMs: () => null };
-  const aWhileAgo = () => bench.query(`update dispatches set created_at = created_at - interval '3 seconds', leased_until = null`);
+  const aWhileAgo = () => bench.query(`update dispatches set created_at = created_at - interval '10 minutes', leased_until = null`);
 
   it('sends what a dead instance left, from the stored input, to the byte', async () => {
     await bench.ledger({ eventLog: dying }).handleBatch([bench.record(bench.event('conversation_ended', 'left', { who: 'Ana' }))]);
-    const other = bench.ledger();
+    // Long enough for a machine that stands still meanwhile.
+    const other = bench.ledger({ settings: { recountAfterMs: 0, resendAfterMs: 300_000 } });
     expect(await other.passes.outbox()).toBe(0);
     await aWhileAgo();
     expect(await other.passes.outbox()).toBe(1);

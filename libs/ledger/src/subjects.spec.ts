@@ -13,7 +13,7 @@ describe('the order of a subject', () => {
 
   const chain = async (): Promise<void> => {
     const integration = await bench.integration();
-    await bench.chain('conversation_ended', [stepOf('free', integration, 10), stepOf('ordered', await bench.integration(), 20, { ordering: 'subject' })], new Date(Date.now() - 30_000));
+    await bench.chain('conversation_ended', [stepOf('free', integration, 10), stepOf('ordered', await bench.integration(), 20, { ordering: 'subject', retry: { attempts: 3, backoffMs: 600_000, maxBackoffMs: 600_000 } })], new Date(Date.now() - 30_000));
   };
   const ok = { kind: 'ok', result: null, externalId: null } as const;
   const of = (commands: readonly Command[], id: string): Command => {

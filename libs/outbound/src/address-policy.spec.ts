@@ -9,11 +9,11 @@ beforeEach(() => {
   canary.connections = 0;
 });
 
-async function ask(url: string, options: OutboundOptions = {}): Promise<Exchange | 'not a URL'> {
+async function ask(url: string, options: OutboundOptions = {}, deadlineMs = 20_000): Promise<Exchange | 'not a URL'> {
   if (!URL.canParse(url)) return 'not a URL';
   const outbound = createOutbound(options);
   try {
-    return await outbound.request({ method: 'GET', url: new URL(url), headers: {}, body: null, deadline: startDeadline(1_000) });
+    return await outbound.request({ method: 'GET', url: new URL(url), headers: {}, body: null, deadline: startDeadline(deadlineMs) });
   } finally {
     await outbound.close();
   }
@@ -33,7 +33,7 @@ describe('an address that is not on the public internet gets no connection', () 
   it.each(hostsWithin)('%s', async (host) => {
     expect(hostsWithin.length).toBeGreaterThanOrEqual(60);
     for (const dressing of dressings) {
-      const end = await ask(dressing(host), { policy: publicInternet({ ports: [443, canary.port] }) });
+      const end = await ask(dressing(host), { policy: publicInternet({ ports: [443, canary.port] }) }, 1_000);
       if (end !== 'not a URL') expect(end).toMatchObject({ kind: 'failed', firstByteLeft: false });
     }
     expect(canary.connections).toBe(0);
@@ -68,11 +68,17 @@ describe('a name', () => {
 
   it('that turns to a private address after it was looked at gets no connection: what is connected to is what was checked', async () => {
     const flipping = answering([elsewhere], [loopback]);
-    const outbound = createOutbound({ policy: policy(), resolve: flipping });
-    const request = () => outbound.request({ method: 'GET', url: new URL(`https://flip.example:${canary.port}/`), headers: {}, body: null, deadline: startDeadline(200) });
-    const ends = [await request(), await request(), await request()];
+    let looks = 0;
+    const outbound = createOutbound({ policy: policy(), resolve: (...words) => {
+      looks += 1;
+      flipping(...words);
+    } });
+    const request = (deadlineMs = 20_000) => outbound.request({ method: 'GET', url: new URL(`https://flip.example:${canary.port}/`), headers: {}, body: null, deadline: startDeadline(deadlineMs) });
+    // Nobody answers there, so this one waits in vain; a machine that stands still may let so short a time pass before the name is looked up at all.
+    for (const deadlineMs of [200, 2_000, 10_000]) if (looks === 0) await request(deadlineMs);
+    const ends = [await request(), await request()];
     await outbound.close();
-    expect(ends.slice(1)).toEqual([expect.objectContaining({ reason: 'address-refused' }), expect.objectContaining({ reason: 'address-refused' })]);
+    expect(ends).toEqual([expect.objectContaining({ reason: 'address-refused' }), expect.objectContaining({ reason: 'address-refused' })]);
     expect(canary.connections).toBe(0);
   });
 });

@@ -86,12 +86,9 @@ it('says that the request left when the answer breaks off', async () => {
 });
 
 it('resets the socket at the deadline', async () => {
-  let ended: Promise<unknown> = Promise.resolve();
-  const url = await listening(
-    createTcpServer((socket) => {
-      ended = once(socket, 'error').then(([error]: NodeJS.ErrnoException[]) => error?.code);
-    }),
-  );
+  const server = createTcpServer();
+  const ended = new Promise<unknown>((resolve) => server.on('connection', (socket) => socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code))));
+  const url = await listening(server);
   expect(failure(await untilLeft((deadline) => client().request(post(url, { deadline }))))).toEqual({ reason: 'deadline', firstByteLeft: true });
   expect(await ended).toBe('ECONNRESET');
 });

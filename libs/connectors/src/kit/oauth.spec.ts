@@ -46,20 +46,20 @@ describe('signing in at a provider', () => {
   it('takes an answer without an issuer for nobody\'s, where the provider names itself in each', async () => {
     const signIn = at(salesforceWith({ sendsIssuer: true }), { instance_url: simulator.url });
     const { url, ...expected } = await signIn.begin(redirectUri, 's');
-    await expect(signIn.finish(redirectUri, await answered(url), expected, startDeadline(5_000))).rejects.toThrow('invalid response');
+    await expect(signIn.finish(redirectUri, await answered(url), expected, startDeadline(20_000))).rejects.toThrow('invalid response');
     const named = await answered(url);
     named.set('iss', simulator.url);
-    expect(await signIn.finish(redirectUri, named, expected, startDeadline(5_000))).toMatchObject({ kind: 'tokens', tokens: { refreshToken: expect.any(String) as unknown, lifeMs: null } });
+    expect(await signIn.finish(redirectUri, named, expected, startDeadline(20_000))).toMatchObject({ kind: 'tokens', tokens: { refreshToken: expect.any(String) as unknown, lifeMs: null } });
   });
 
   it('tells an answer that was lost from one that says no', async () => {
     const signIn = at(salesforce, { instance_url: simulator.url });
-    expect(await signIn.refresh('unknown', startDeadline(5_000))).toMatchObject({ kind: 'none', isGrantDead: true, mayHaveActed: false, failure: { class: 'auth', code: 'auth.invalid_grant' } });
+    expect(await signIn.refresh('unknown', startDeadline(20_000))).toMatchObject({ kind: 'none', isGrantDead: true, mayHaveActed: false, failure: { class: 'auth', code: 'auth.invalid_grant' } });
     const nowhere = at(salesforce, { instance_url: 'http://127.0.0.1:9' });
-    expect(await nowhere.refresh('any', startDeadline(5_000))).toMatchObject({ kind: 'none', isGrantDead: false, mayHaveActed: false, failure: { class: 'transient' } });
+    expect(await nowhere.refresh('any', startDeadline(20_000))).toMatchObject({ kind: 'none', isGrantDead: false, mayHaveActed: false, failure: { class: 'transient' } });
     await fetch(`${simulator.url}/_control/faults`, { method: 'POST', body: JSON.stringify({ match: { operation: 'token' }, malformed: true, times: 1 }) });
     const { url, ...expected } = await signIn.begin(redirectUri, 's');
-    expect(await signIn.finish(redirectUri, await answered(url), expected, startDeadline(5_000))).toMatchObject({ kind: 'none', isGrantDead: false, mayHaveActed: true });
+    expect(await signIn.finish(redirectUri, await answered(url), expected, startDeadline(20_000))).toMatchObject({ kind: 'none', isGrantDead: false, mayHaveActed: true });
   });
 
   it.each([

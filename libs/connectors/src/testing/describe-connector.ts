@@ -13,6 +13,9 @@ import type { ConnectorUnderTest } from './connector-under-test.js';
 import { describeSignIn } from './describe-sign-in.js';
 import { SimulatorControl } from './simulator-control.js';
 
+/** Long enough for a machine that is busy with other suites. */
+const deadlineMs = 20_000;
+
 /** What an outcome must be when a write may or may not have happened. */
 const doubtOf = (action: Action): 'transient' | 'unknown' => (isHarmlessTwice(action.write.repeat.method) ? 'transient' : 'unknown');
 
@@ -96,15 +99,15 @@ function describeAccess(provider: Provider, under: ConnectorUnderTest, bench: ()
   const [name = '', example] = Object.entries(under.actions)[0] ?? [];
   const action = provider.actions[name];
   if (action === undefined || example === undefined) return;
-  const write = (connection: Connection, reference: string, deadlineMs = 5_000) => writeOf(connection, action, example.input, reference, deadlineMs);
+  const write = (connection: Connection, reference: string) => writeOf(connection, action, example.input, reference, deadlineMs);
 
   it('passes its own check', async () => {
-    expect(await bench().connect().check(startDeadline(5_000))).toMatchObject({ isGood: true });
+    expect(await bench().connect().check(startDeadline(deadlineMs))).toMatchObject({ isGood: true });
   });
 
   it('fails its check when the credentials are revoked, and says so', async () => {
     await bench().control.revoke();
-    const { isGood, findings } = await bench().connect().check(startDeadline(5_000));
+    const { isGood, findings } = await bench().connect().check(startDeadline(deadlineMs));
     expect(isGood).toBe(false);
     expect(findings[0]?.problem).toMatch(/credential|client|token|login/i);
   });
@@ -152,8 +155,8 @@ function describeAction(provider: Provider, name: string, under: ConnectorUnderT
   if (action === undefined || example === undefined) return;
   const { method } = action.write.repeat;
   const match = { path: example.writePath, method: action.write.method };
-  const write = (mine: string, deadlineMs = 5_000, connection = bench().connect()) => writeOf(connection, action, example.input, mine, deadlineMs);
-  const search = (mine: string) => bench().connect().search({ action, input: Buffer.from(JSON.stringify(example.input)), reference: mine, deadline: startDeadline(5_000) });
+  const write = (mine: string, withinMs = deadlineMs, connection = bench().connect()) => writeOf(connection, action, example.input, mine, withinMs);
+  const search = (mine: string) => bench().connect().search({ action, input: Buffer.from(JSON.stringify(example.input)), reference: mine, deadline: startDeadline(deadlineMs) });
   const effects = async (mine: string) => (await bench().control.effectsOf(mine)).filter(({ kind }) => kind === 'created').length;
   const hasSearch = factsOf(provider, name)?.search !== undefined;
 
@@ -176,7 +179,7 @@ function describeAction(provider: Provider, name: string, under: ConnectorUnderT
 
     it('does not send an input that lacks a required field', async () => {
       const before = await bench().control.callCount();
-      const { answer } = await bench().connect().write({ action, input: Buffer.from('{}'), reference: reference(), repeat: method, deadline: startDeadline(5_000) });
+      const { answer } = await bench().connect().write({ action, input: Buffer.from('{}'), reference: reference(), repeat: method, deadline: startDeadline(deadlineMs) });
       expect(answer).toMatchObject({ kind: 'failed', class: 'data', code: 'input.incomplete' });
       expect(await bench().control.callCount()).toBe(before);
     });
@@ -185,15 +188,19 @@ function describeAction(provider: Provider, name: string, under: ConnectorUnderT
       ['seconds', () => '7', 7_000],
       ['an HTTP date', () => new Date(Date.now() + 40_000).toUTCString(), 40_000],
     ])('is throttled until the time that Retry-After gives in %s', async (_form, retryAfter, waitMs) => {
+      const sinceMs = Date.now();
       await bench().control.fault({ match, status: 429, retryAfter: retryAfter() });
       const { answer } = await write(reference());
       expect(answer.kind).toBe('throttled');
-      if (answer.kind === 'throttled') expect(Math.abs(answer.untilMs - Date.now() - waitMs)).toBeLessThan(1_500);
+      if (answer.kind !== 'throttled') return;
+      // However long the machine stood still meanwhile: a wait that begins between the two. A date has whole seconds.
+      expect(answer.untilMs).toBeGreaterThanOrEqual(sinceMs + waitMs - 1_000);
+      expect(answer.untilMs).toBeLessThanOrEqual(Date.now() + waitMs);
     });
 
     it('writes nothing when it may not write any more', async () => {
       const mine = reference();
-      const { answer } = await bench().connect().write({ action, input: Buffer.from(JSON.stringify(example.input)), reference: mine, repeat: method, deadline: startDeadline(5_000), mayWrite: () => 'the partition is gone' });
+      const { answer } = await bench().connect().write({ action, input: Buffer.from(JSON.stringify(example.input)), reference: mine, repeat: method, deadline: startDeadline(deadlineMs), mayWrite: () => 'the partition is gone' });
       expect(answer).toMatchObject({ kind: 'transient', reached: false });
       expect(await effects(mine)).toBe(0);
     });
@@ -227,17 +234,24 @@ function describeAction(provider: Provider, name: string, under: ConnectorUnderT
     });
 
     it(`is ${doubtOf(action)} when the answer does not come in time`, async () => {
-      const mine = reference();
       const connection = bench().connect();
       // The deadline is for the write alone: token and preparation are there already.
-      await write(reference(), 5_000, connection);
-      await bench().control.fault({ match, latencyMs: 1_000, times: 1 });
-      expect((await write(mine, 300, connection)).answer.kind).toBe(doubtOf(action));
-      await expectRepeatable(mine, 1);
+      await write(reference(), deadlineMs, connection);
+      // A machine that stands still may let a short deadline pass before anything has been sent; then it is asked again with a longer one.
+      for (const shortMs of [300, 2_000, 8_000]) {
+        const mine = reference();
+        await bench().control.clear();
+        await bench().control.fault({ match, latencyMs: shortMs + 1_000, times: 1 });
+        const { answer } = await write(mine, shortMs, connection);
+        if (answer.kind === 'transient' && answer.reached === false) continue;
+        expect(answer.kind).toBe(doubtOf(action));
+        return expectRepeatable(mine, 1);
+      }
+      throw new Error('nothing was sent within any deadline');
     });
 
     it('is transient, and nothing in doubt, when nobody listens', async () => {
-      const { answer } = await write(reference(), 5_000, bench().connect({ url: await deadAddress() }));
+      const { answer } = await write(reference(), deadlineMs, bench().connect({ url: await deadAddress() }));
       expect(answer).toMatchObject({ kind: 'transient', reached: false });
     });
 

@@ -35,7 +35,7 @@ export function describeSignIn(provider: Provider, code: AuthorizationCode, unde
     }
     async function granted(): Promise<IssuedTokens> {
       const { query, expected } = await arrived();
-      return tokensOf(await signIn.finish(redirectUri, query, expected, startDeadline(5_000)));
+      return tokensOf(await signIn.finish(redirectUri, query, expected, startDeadline(20_000)));
     }
     const connectionWith = (tokens: IssuedTokens): Connection => {
       const settings = { ...under.settings(simulator.url), [signInSetting]: 'authorization_code' };
@@ -51,35 +51,35 @@ export function describeSignIn(provider: Provider, code: AuthorizationCode, unde
 
     it('calls with what was granted, and after a refresh with what came of it', async () => {
       const first = await granted();
-      expect(await connectionWith(first).check(startDeadline(5_000))).toMatchObject({ isGood: true });
-      const second = tokensOf(await signIn.refresh(first.refreshToken ?? '', startDeadline(5_000)));
-      expect(await connectionWith(second).check(startDeadline(5_000))).toMatchObject({ isGood: true });
+      expect(await connectionWith(first).check(startDeadline(20_000))).toMatchObject({ isGood: true });
+      const second = tokensOf(await signIn.refresh(first.refreshToken ?? '', startDeadline(20_000)));
+      expect(await connectionWith(second).check(startDeadline(20_000))).toMatchObject({ isGood: true });
     });
 
     it('ends a refresh token with its use, where the definition says that it does, and never where it says so', async () => {
       const { refreshToken } = await granted();
-      await signIn.refresh(refreshToken ?? '', startDeadline(5_000));
-      const again = await signIn.refresh(refreshToken ?? '', startDeadline(5_000));
+      await signIn.refresh(refreshToken ?? '', startDeadline(20_000));
+      const again = await signIn.refresh(refreshToken ?? '', startDeadline(20_000));
       if (code.refreshTokenRotates === 'always') expect(again).toMatchObject({ kind: 'none', isGrantDead: true });
       if (code.refreshTokenRotates === 'never') expect(again).toMatchObject({ kind: 'tokens' });
     });
 
     it('gives nothing for a code without its verifier', async () => {
       const { query, expected } = await arrived();
-      expect(await signIn.finish(redirectUri, query, { ...expected, verifier: 'another'.repeat(8) }, startDeadline(5_000))).toMatchObject({ kind: 'none', failure: { class: 'auth' } });
+      expect(await signIn.finish(redirectUri, query, { ...expected, verifier: 'another'.repeat(8) }, startDeadline(20_000))).toMatchObject({ kind: 'none', failure: { class: 'auth' } });
     });
 
     it('says when a grant has ended', async () => {
       const { refreshToken } = await granted();
       await new SimulatorControl(simulator.url).revokeGrants();
-      expect(await signIn.refresh(refreshToken ?? '', startDeadline(5_000))).toMatchObject({ kind: 'none', isGrantDead: true, mayHaveActed: false });
+      expect(await signIn.refresh(refreshToken ?? '', startDeadline(20_000))).toMatchObject({ kind: 'none', isGrantDead: true, mayHaveActed: false });
     });
 
     if (code.revoke !== null) {
       it('takes a grant back', async () => {
         const { refreshToken } = await granted();
-        expect(await signIn.revoke(refreshToken ?? '', startDeadline(5_000))).toBe(true);
-        expect(await signIn.refresh(refreshToken ?? '', startDeadline(5_000))).toMatchObject({ kind: 'none', isGrantDead: true });
+        expect(await signIn.revoke(refreshToken ?? '', startDeadline(20_000))).toBe(true);
+        expect(await signIn.refresh(refreshToken ?? '', startDeadline(20_000))).toMatchObject({ kind: 'none', isGrantDead: true });
       });
     }
   });

@@ -23,9 +23,9 @@ export function tryOut(provider: Provider, settings: Readonly<Record<string, unk
   };
   const bytes = (input: unknown): Buffer => Buffer.from(JSON.stringify(input));
   return {
-    write: (name, input, reference) => connection.write({ action: actionOf(name), input: bytes(input), reference, repeat: actionOf(name).write.repeat.method, deadline: startDeadline(5_000) }),
-    search: (name, input, reference) => connection.search({ action: actionOf(name), input: bytes(input), reference, deadline: startDeadline(5_000) }),
-    check: () => connection.check(startDeadline(5_000)),
+    write: (name, input, reference) => connection.write({ action: actionOf(name), input: bytes(input), reference, repeat: actionOf(name).write.repeat.method, deadline: startDeadline(20_000) }),
+    search: (name, input, reference) => connection.search({ action: actionOf(name), input: bytes(input), reference, deadline: startDeadline(20_000) }),
+    check: () => connection.check(startDeadline(20_000)),
     close: () => outbound.close(),
   };
 }

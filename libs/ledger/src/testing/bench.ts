@@ -95,7 +95,7 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
   await owner.query('insert into organisations (id, name) values ($1, $2)', [organisationId, 'Bench']);
   const ledgers: Ledger[] = [];
   /** What a flush has let through goes on after its answer. */
-  const settled = (): Promise<unknown> => Promise.all(ledgers.splice(0).map((ledger) => ledger.stop(2_000)));
+  const settled = (graceMs: number): Promise<unknown> => Promise.all(ledgers.splice(0).map((ledger) => ledger.stop(graceMs)));
   const commands: Command[] = [];
   const lags: PartitionLag[] = [];
   const pending: Command[] = [];
@@ -216,13 +216,14 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     },
     verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
     async clear() {
-      await settled();
+      // What is still at work must not write into what the next test begins with.
+      await settled(30_000);
       await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations cascade');
       commands.splice(0);
       pending.splice(0);
     },
     async close() {
-      await settled();
+      await settled(2_000);
       await database.close();
     },
   };

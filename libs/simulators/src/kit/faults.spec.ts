@@ -82,7 +82,8 @@ describe('faults of time', () => {
     const caller = new AbortController();
     const never = writeFor(caller.signal);
     await until(async () => (await effects()) === before + 1);
-    expect(await callsInHand()).toBe(1);
+    // Those of the tests before it may end a moment later.
+    await until(async () => (await callsInHand()) === 1);
     caller.abort();
     await expect(never).rejects.toMatchObject({ name: 'AbortError' });
     await fault({ match: { operation: 'saveWorkRequest' }, latencyMs: 300, times: 1 });
@@ -104,17 +105,24 @@ describe('faults of time', () => {
   });
 
   it('can write later than its caller waits', async () => {
-    const before = await effects();
-    await fault({ match: { operation: 'saveWorkRequest' }, commitAfterMs: 500, times: 1 });
-    const [caller, inHand] = [new AbortController(), await callsInHand()];
-    const hasty = writeFor(caller.signal);
-    await until(async () => (await callsInHand()) > inHand);
-    caller.abort();
-    await expect(hasty).rejects.toMatchObject({ name: 'AbortError' });
-    await until(async () => (await effects()) === before + 1);
+    let written = false;
+    // Whoever stood still for so long has the answer before he leaves; then he is in more haste the next time.
+    for (const commitAfterMs of [500, 3_000, 10_000]) {
+      if (written) break;
+      const before = await effects();
+      await fault({ match: { operation: 'saveWorkRequest' }, commitAfterMs, times: 1 });
+      const caller = new AbortController();
+      const hasty = writeFor(caller.signal).then(() => 'answered', (error: Error) => error.name);
+      await until(async () => (await techone.control('GET', '/faults')).json['faults']?.map((one) => Number(one['used'])).at(-1) === 1);
+      const wasEarly = (await effects()) === before;
+      caller.abort();
+      written = wasEarly && (await hasty) === 'AbortError';
+      await until(async () => (await effects()) === before + 1);
+    }
+    expect(written).toBe(true);
     const arrived = (await techone.control('GET', '/calls')).json['calls'] as unknown as readonly Loose[];
-    const written = (await techone.journal()) as unknown as readonly Loose[];
-    expect(Date.parse(String(written.at(-1)?.['at'])) - Date.parse(String(arrived.at(-1)?.['at']))).toBeGreaterThanOrEqual(490);
+    const effect = (await techone.journal()) as unknown as readonly Loose[];
+    expect(Date.parse(String(effect.at(-1)?.['at'])) - Date.parse(String(arrived.at(-1)?.['at']))).toBeGreaterThanOrEqual(490);
   });
 
   it('hides writes from searches for longer', async () => {
@@ -194,6 +202,6 @@ describe('access and settings on the control side', () => {
 });
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!(await condition())) if (Date.now() > deadline) throw new Error('the condition did not come true in 5 s');
+  const deadline = Date.now() + 20_000;
+  while (!(await condition())) if (Date.now() > deadline) throw new Error('the condition did not come true in 20 s');
 }

@@ -34,7 +34,7 @@ describe('the journal', () => {
       return Items.length > 0;
     };
     const writers = Array.from({ length: 16 }, async (_, writer) => {
-      for (let count = 0; await write(`w${writer}-${count}`); count += 1) if (answered.length === 300) killed.child.kill('SIGKILL');
+      for (let count = 0; await write(`w${writer}-${count}`); count += 1) if (answered.length >= 300) killed.child.kill('SIGKILL');
     });
     await Promise.all(writers);
     const inJournal = new Set((await readJournal(dataDir)).map(({ effectReference, recordId }) => `${effectReference} ${recordId}`));
