@@ -7,7 +7,7 @@ import type { Command } from '@trunkline/contracts';
 import type { Worker } from './worker.js';
 import { openBench, testVault, type Bench } from './testing/bench.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const withoutLimits = { limit_per_minute: 0, limit_per_day: 0, limit_concurrent: 0 };
 
@@ -38,9 +38,9 @@ describe('calls in the name of a person who signed in', () => {
   const deal = async (sent: readonly Command[], all: readonly Worker[]): Promise<void> => {
     await Promise.all(sent.map((command, index) => all[index % all.length]?.handleRecord(bench.record(command))));
   };
-  const commands = (count: number, rest: Partial<Command> = {}): Command[] => Array.from({ length: count }, () => bench.command({ integrationId: integration.integrationId, provider: 'salesforce', action: 'push_summary', deadlineMs: 20_000, ...rest }, { subject: 'Missed bin', job_number: 'WR-1' }));
+  const commands = (count: number, rest: Partial<Command> = {}): Command[] => Array.from({ length: count }, () => bench.command({ integrationId: integration.integrationId, provider: 'salesforce', action: 'push_summary', startBeforeMs: Date.now() + 150_000, deadlineMs: 120_000, ...rest }, { subject: 'Missed bin', job_number: 'WR-1' }));
   const change = (set: string): Promise<unknown> => inTenant(bench.database.databases, bench.organisationId, (client) => client.query(`update grants set ${set}`));
-  const outcomesOf = async (sent: readonly Command[], withinMs = 60_000): Promise<Readonly<Record<string, number>>> => {
+  const outcomesOf = async (sent: readonly Command[], withinMs = 150_000): Promise<Readonly<Record<string, number>>> => {
     const ids = new Set(sent.map(({ runId }) => runId));
     await bench.until('all results', () => (bench.results.filter(({ runId }) => ids.has(runId)).length >= sent.length ? true : undefined), withinMs);
     const kinds = bench.results.filter(({ runId }) => ids.has(runId)).map(({ answer }) => (answer.kind === 'outcome' ? `${answer.outcome.kind}${'code' in answer.outcome ? ` ${answer.outcome.code}` : ''}` : answer.kind));
