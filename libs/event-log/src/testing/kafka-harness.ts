@@ -27,17 +27,17 @@ export async function startKafkaHarness(client: keyof typeof entries): Promise<H
   const questions = kafkajsLibrary.openQuestions(settingsOf({ brokers: server.brokers }));
   const writer = await openDriver(brokers);
   return {
-    open: () => openDriver(brokers),
+    open: (patience) => openDriver(brokers, patience),
     sessionTimeoutMs,
     child: { module: fileURLToPath(new URL(`../../dist/testing/${module}.js`, import.meta.url)), argument: brokers },
     stopServer: () => server.stop(),
     async startServer() {
       // Appends are held back for their time-out before they are refused; an outage shorter than that would test only half.
-      await wait(appendTimeoutMs);
+      await wait(appendTimeoutMs.impatient);
       server = await startKafka({ dataDir, port });
     },
-    async writeRudely(topic, record, { pauseMs, isRolledBack }) {
-      await wait(pauseMs);
+    async writeRudely(topic, record, { pause, isRolledBack }) {
+      await pause();
       if (!isRolledBack) await writer.append(topic, [record]);
     },
     applyRetention: (liveGroups) => trim(brokers, questions, liveGroups),

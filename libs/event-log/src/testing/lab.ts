@@ -7,7 +7,7 @@ import type { LogDriver, TopicPartition } from '../driver.js';
 import { createEventLog } from '../event-log.js';
 import type { EventLog, LogRecord, StoredRecord } from '../port.js';
 import { driverOf } from './delegate.js';
-import type { Harness } from './harness.js';
+import type { Harness, Patience } from './harness.js';
 import { wrongDrivers, type WrongDriver } from './wrong-drivers.js';
 
 /** What one case works with; closes everything it opened. */
@@ -16,6 +16,7 @@ export class Lab {
   private readonly logs: EventLog[] = [];
   private readonly children: ChildProcess[] = [];
   private readonly assigned = new Map<EventLog, Set<string>>();
+  private readonly askedBack = new Map<EventLog, Promise<void>>();
   private names = 0;
 
   constructor(
@@ -24,17 +25,15 @@ export class Lab {
   ) {}
 
   /** A log over a driver of its own: to the group it looks like one more process. */
-  async log(): Promise<EventLog> {
+  async log(patience: Patience = 'patient'): Promise<EventLog> {
     const assignments = new Set<string>();
-    const log = createEventLog(watched(await this.driver(), assignments));
+    const back = gate();
+    const driver = await this.harness.open(patience);
+    const log = createEventLog(watched(this.wrong === null ? driver : wrongDrivers[this.wrong](driver), assignments, back.open));
     this.assigned.set(log, assignments);
+    this.askedBack.set(log, back.opened);
     this.logs.push(log);
     return log;
-  }
-
-  async driver(): Promise<LogDriver> {
-    const driver = await this.harness.open();
-    return this.wrong === null ? driver : wrongDrivers[this.wrong](driver);
   }
 
   name(kind: string): string {
@@ -55,6 +54,11 @@ export class Lab {
   async settled(logs: readonly EventLog[], partitionsEach: number): Promise<void> {
     const counts = (): number[] => logs.map((log) => this.assigned.get(log)?.size ?? 0);
     await this.eventually(() => counts().every((count) => count === partitionsEach), () => `partitions held: ${counts().join(', ')}`, this.harness.sessionTimeoutMs * 2 + 10_000);
+  }
+
+  /** Resolves once the group wants a partition of this log back, or takes it. */
+  async isAskedBack(log: EventLog): Promise<void> {
+    await this.askedBack.get(log);
   }
 
   /** A member in a process of its own. */
@@ -132,7 +136,7 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open: () => open() };
 }
 
-function watched(driver: LogDriver, held: Set<string>): LogDriver {
+function watched(driver: LogDriver, held: Set<string>, onAskedBack: () => void): LogDriver {
   const names = (partitions: readonly TopicPartition[]): string[] => partitions.map(({ topic, partition }) => `${topic}/${partition}`);
   return driverOf(driver, {
     join: (request, events) =>
@@ -142,6 +146,7 @@ function watched(driver: LogDriver, held: Set<string>): LogDriver {
           events.assigned(assignments);
         },
         revoked: async (partitions, how) => {
+          onAskedBack();
           await events.revoked(partitions, how);
           for (const name of names(partitions)) held.delete(name);
         },

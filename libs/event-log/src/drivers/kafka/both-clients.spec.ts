@@ -57,9 +57,14 @@ describeWithLocalKafka('kafkajs and @platformatic/kafka on one broker', () => {
     try {
       await admin.createTopics({ topics: [{ topic: found, numPartitions: 1, configEntries: [{ name: 'segment.ms', value: String(168 * hourMs) }, { name: 'flush.messages', value: '9999' }] }] });
       await open(client).ensureTopics([created, found].map((name) => ({ name, partitions: 1, retentionMs: 168 * hourMs })));
-      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [created, found].map((name) => ({ type: topicResource, name })) });
-      const [ofCreated, ofFound] = [created, found].map((name) => Object.fromEntries(resources.find(({ resourceName }) => resourceName === name)?.configEntries.map(({ configName, configValue }) => [configName, configValue]) ?? []));
       const declared = { 'segment.ms': String(6 * hourMs), 'retention.ms': String(168 * hourMs), 'message.timestamp.type': 'LogAppendTime' };
+      const settings = async (): Promise<readonly Readonly<Record<string, string>>[]> => {
+        const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [created, found].map((name) => ({ type: topicResource, name })) });
+        return [created, found].map((name) => Object.fromEntries(resources.find(({ resourceName }) => resourceName === name)?.configEntries.map(({ configName, configValue }) => [configName, configValue]) ?? []));
+      };
+      // A broker answers a change once it is decided, and shows it once it has heard of that itself.
+      await until(async () => (await settings()).every((one) => one['segment.ms'] === declared['segment.ms']));
+      const [ofCreated, ofFound] = await settings();
       expect(ofCreated).toMatchObject(declared);
       expect(ofFound).toMatchObject({ ...declared, 'flush.messages': '9999' });
     } finally {

@@ -65,7 +65,7 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
   });
 
   it.each(clients)('of %s is unready when its fetches stall, and is replaced because the broker answers others', async (client) => {
-    const { log, topic, seen, health, crashes } = await consuming({ client, stallAfterMs: 1_500 });
+    const { log, topic, seen, health, crashes } = await consuming({ client, stallAfterMs: 3_000 });
     await log.append(topic, [record('before')]);
     await until(() => seen.has('before'));
     await broker.proxy.failNextResponse('silence', isFetch);

@@ -24,11 +24,12 @@ afterAll(() => harness?.close());
 
 const numbered = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => record(`key-${index % 8}`, String(from + index)));
 
-/** Reads with a group until as many records came. */
-async function read(log: EventLog, topics: readonly string[], group: string, count: number): Promise<StoredRecord[]> {
+/** Reads with a group until as many different records came, those counted that it had read before: what was not committed comes again. */
+async function read(log: EventLog, topics: readonly string[], group: string, count: number, before: readonly string[] = []): Promise<StoredRecord[]> {
   const seen: StoredRecord[] = [];
+  const different = (): number => new Set([...before, ...seen.map(textOf)]).size;
   const consumption = await log.consume({ mode: 'batch', group, topics, maxRecords: 5, handleBatch: async (records) => records.map((stored) => (seen.push(stored), { kind: 'done' })) });
-  await lab.eventually(() => seen.length >= count, () => `${seen.length} of ${count} came; ${consumption.health().reason}`);
+  await lab.eventually(() => different() >= count, () => `${different()} of ${count} came; ${consumption.health().reason}`);
   await consumption.stop(5_000);
   return seen;
 }
@@ -36,8 +37,8 @@ async function read(log: EventLog, topics: readonly string[], group: string, cou
 /** The next appends fall into the next hour. */
 async function startNextHour(): Promise<void> {
   await harness.pool.query('SELECT event_log.ensure_hours((SELECT max(hour) FROM event_log.hours), (SELECT max(hour) + 1 FROM event_log.hours))');
-  await harness.pool.query('UPDATE event_log.partitions SET hour = hour + 1 WHERE hour > 0');
-  await harness.pool.query('INSERT INTO event_log.segments SELECT topic_id, partition, hour, next_offset, bytes FROM event_log.partitions WHERE hour > 0');
+  await harness.pool.query(`WITH moved AS (UPDATE event_log.partitions SET hour = hour + 1 WHERE hour > 0 RETURNING *)
+    INSERT INTO event_log.segments SELECT topic_id, partition, hour, next_offset, bytes FROM moved`);
 }
 
 describe('the postgres log', () => {
@@ -57,7 +58,7 @@ describe('the postgres log', () => {
     await lab.eventually(() => partOfIt.length >= 25, () => `${partOfIt.length} read`);
     await slow.stop(200);
     await harness.applyRetention([early, late]);
-    const rest = await read(log, [topic], late, 60 - partOfIt.length);
+    const rest = await read(log, [topic], late, 60, partOfIt);
     expect(new Set([...partOfIt, ...rest.map(textOf)]).size).toBe(60);
 
     await harness.applyRetention([early, late]);
@@ -161,12 +162,12 @@ describe('the conformance suite finds out', () => {
       DECLARE v_hour int := floor(extract(epoch FROM clock_timestamp()) / 3600); v_offset bigint := nextval('event_log.wrong_offsets');
       BEGIN
         PERFORM event_log.ensure_hours(v_hour, v_hour);
-        INSERT INTO event_log.records SELECT p_topic[1], p_partition[1], v_offset, v_hour, floor(extract(epoch FROM clock_timestamp()) * 1000),
+        INSERT INTO event_log.records (topic_id, partition, "offset", hour, appended_at_ms, key, headers, value) SELECT p_topic[1], p_partition[1], v_offset, v_hour, floor(extract(epoch FROM clock_timestamp()) * 1000),
           substring(p_blob FOR p_key[1]), substring(p_blob FROM p_key[1] + 1 FOR p_headers[1]), substring(p_blob FROM p_key[1] + p_headers[1] + 1 FOR p_value[1]);
         RETURN QUERY SELECT v_offset, 0::bigint;
       END $$`);
     const wrong = { ...harness, writeRudely: harness.writingWith('event_log.wrong_append'), hasGaplessOffsets: false };
-    await expect(runCase(theCase(engineCases, 'eight writers'), wrong, null)).rejects.toThrow(/missing \d/);
+    await expect(runCase(theCase(engineCases, 'eight writers'), wrong, null)).rejects.toThrow(/missing (.*,)?late:0/);
   }, 60_000);
 
   it('commits that ask for no epoch: a frozen member moves the group back', async () => {

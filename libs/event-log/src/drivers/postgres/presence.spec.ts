@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { LogMember, MemberEvents } from '../../driver.js';
 import { startPostgresHarness, type PostgresHarness } from '../../testing/postgres-harness.js';
 import { createPostgresDriver, type PostgresDriver } from './driver.js';
+import { absenceMs } from './presence.js';
 
 const topic = 'presence';
 const partitions = 4;
@@ -95,13 +96,31 @@ it('lets a process that was started again have the partitions of its killed self
 it('takes nothing from a process that only lost the connection of its lock', async () => {
   const group = 'cut';
   const [cut, other] = [await Process.start(group), await Process.start(group)];
-  await until('both present', async () => (await arePresent(group, 2)) && cut.held.size === 2 && other.held.size === 2);
-  for (let round = 0; round < 3; round += 1) {
-    await harness.pool.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trunkline-event-log'`);
-    await until('both present again', async () => (await harness.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted`)).rowCount === 2);
+  const areWhole = async (): Promise<boolean> => (await arePresent(group, 2)) && cut.held.size === 2 && other.held.size === 2;
+  const heldAndLost = () => [cut, other].map(({ held, lostCount }) => [held.size, lostCount]);
+  for (let attempt = 1, isJudged = false; !isJudged; attempt += 1) {
+    await until('both present', areWhole);
+    const before = heldAndLost();
+    const awayMs = [await cutBoth(group), await cutBoth(group), await cutBoth(group)];
+    const beats = [cut, other].map(({ member }) => member?.lastHeartbeatMs() ?? 0);
+    await until('both have looked at the group since', () => [cut, other].every(({ member }, index) => (member?.lastHeartbeatMs() ?? 0) > (beats[index] ?? 0) + 1_000));
+    // On a machine that stood still they may have been away for longer than others wait, which is no loss of a connection alone.
+    isJudged = Math.max(...awayMs) < absenceMs || attempt === 10;
+    if (isJudged) expect(heldAndLost()).toEqual(before);
   }
-  const beats = [cut, other].map(({ member }) => member?.lastHeartbeatMs() ?? 0);
-  await until('both have looked at the group since', () => [cut, other].every(({ member }, index) => (member?.lastHeartbeatMs() ?? 0) > (beats[index] ?? 0) + 1_000));
-  expect([cut.lostCount, other.lostCount]).toEqual([0, 0]);
-  expect([cut.held.size, other.held.size]).toEqual([2, 2]);
-});
+}, 120_000);
+
+/** Ends the connections that show both processes to live. Answers with how long it took at most until both were seen again. */
+async function cutBoth(group: string): Promise<number> {
+  const shown = async (): Promise<readonly number[]> => (await harness.pool.query<{ pid: number }>(`SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted`)).rows.map(({ pid }) => pid);
+  const before = await shown();
+  const cutAt = performance.now();
+  await harness.pool.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [before]);
+  await until('both shown again', async () => {
+    const after = await shown();
+    return after.length === 2 && !after.some((pid) => before.includes(pid));
+  });
+  const awayMs = performance.now() - cutAt;
+  await until('none is noted as absent', async () => (await harness.pool.query('SELECT FROM event_log.members WHERE group_name = $1 AND absent_since IS NOT NULL', [group])).rowCount === 0);
+  return awayMs;
+}

@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 
 /** A process that comes back within this time has only lost a connection; its partitions stay with it. */
-const absenceMs = 750;
+export const absenceMs = 750;
 
 /**
  * Takes the lock that shows this process to live, on a connection that carries nothing else which could break it.
