@@ -23,29 +23,32 @@ afterEach(async () => {
 });
 afterAll(() => harness?.close());
 
-/** Members of one group that look at it only when told to: no heartbeat comes by itself, and nobody hears of another's acts. */
-async function joinAll(ids: readonly string[]) {
-  const group = `group-${randomUUID()}`;
+/** A member that looks at its group only when told to: no heartbeat comes by itself, and nobody hears of its acts. */
+async function memberOf(group: string, memberId: string) {
   const catalog = new TopicCatalog(harness.pool);
   await catalog.ensure([{ name: 'uneven', partitions, retentionMs: hourMs }]);
-  const topics = [await catalog.find('uneven')];
-  return Promise.all(ids.map(async (memberId) => {
-    const pool = new pg.Pool({ connectionString: harness.url, max: 1 });
-    const reader = new Reader(pool, { pollMs: hourMs, idlePollMs: hourMs, fetchRecords: 10, fetchBytes: 1_000 }, () => undefined);
-    const member = new PostgresMember({
-      pool, reader, topics, positions: new PositionStore(pool), heartbeatMs: hourMs,
-      identity: { group, memberId, instanceId: randomUUID(), leaseMs: hourMs, isPresent: () => false },
-      events: { assigned: () => undefined, revoked: () => Promise.resolve(), deliver: () => undefined, crashed: () => undefined },
-      tellGroup: () => undefined, forget: () => undefined, onPulse: () => undefined,
-    });
-    pools.push(pool);
-    members.push(member);
-    await member.join();
-    return { memberId, member, held: () => reader.held().length, isResting: () => pool.waitingCount === 0 && pool.idleCount === pool.totalCount };
-  }));
+  const pool = new pg.Pool({ connectionString: harness.url, max: 1 });
+  // A connection that is being closed may still hear that the server is, and without a listener that would end the process.
+  pool.on('error', () => undefined);
+  const reader = new Reader(pool, { pollMs: hourMs, idlePollMs: hourMs, fetchRecords: 10, fetchBytes: 1_000 }, () => undefined);
+  const member = new PostgresMember({
+    pool, reader, topics: [await catalog.find('uneven')], positions: new PositionStore(pool), heartbeatMs: hourMs,
+    identity: { group, memberId, instanceId: randomUUID(), leaseMs: hourMs, isPresent: () => false },
+    events: { assigned: () => undefined, revoked: () => Promise.resolve(), deliver: () => undefined, crashed: () => undefined },
+    tellGroup: () => undefined, forget: () => undefined, onPulse: () => undefined,
+  });
+  pools.push(pool);
+  members.push(member);
+  return { memberId, member, held: () => reader.held().length, isResting: () => pool.waitingCount === 0 && pool.idleCount === pool.totalCount };
 }
 
-type Joined = Awaited<ReturnType<typeof joinAll>>[number];
+async function joinAll(group: string, ids: readonly string[]) {
+  const all = await Promise.all(ids.map((id) => memberOf(group, id)));
+  await Promise.all(all.map(({ member }) => member.join()));
+  return all;
+}
+
+type Joined = Awaited<ReturnType<typeof memberOf>>;
 
 const heldBy = (some: readonly Joined[]): readonly number[] => some.map(({ held }) => held());
 
@@ -59,7 +62,7 @@ async function beatUntil(some: readonly Joined[], what: string, holds: () => boo
 }
 
 it.each(['lower', 'higher'])('leaves no partition of a dead member without an owner when the survivor with the %s id looks first', async (which) => {
-  const all = await joinAll([randomUUID(), randomUUID(), randomUUID()].sort());
+  const all = await joinAll(`uneven-${which}`, [randomUUID(), randomUUID(), randomUUID()].sort());
   await beatUntil(all, 'seven are shared', () => heldBy(all).toSorted().join() === '2,2,3');
   const dead = all.find(({ held }) => held() === 3);
   const survivors = all.filter((one) => one !== dead);
@@ -70,4 +73,22 @@ it.each(['lower', 'higher'])('leaves no partition of a dead member without an ow
     await beatUntil([looking], 'it takes some of what is free', () => looking.held() > before);
   }
   await beatUntil(survivors, 'the survivors hold all', () => heldBy(survivors).toSorted().join() === '3,4');
+});
+
+it('joins once, although the group tells of a change while it does', async () => {
+  const group = 'told';
+  await joinAll(group, [randomUUID()]);
+  const another = await harness.pool.connect();
+  await another.query('BEGIN');
+  await another.query('SELECT FROM event_log.groups WHERE group_name = $1 FOR UPDATE', [group]);
+  const joining = await memberOf(group, randomUUID());
+  const joined = joining.member.join();
+  const isWaiting = async (): Promise<boolean> => (await harness.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%event_log.groups%'`)).rowCount === 1;
+  for (const deadline = performance.now() + 20_000; !(await isWaiting()) && performance.now() < deadline; ) await wait(10);
+  joining.member.beatSoon();
+  await another.query('COMMIT');
+  another.release();
+  await joined;
+  while (!joining.isResting()) await wait(10);
+  expect(joining.member.health()).toEqual({ ready: true });
 });

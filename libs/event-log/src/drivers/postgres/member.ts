@@ -52,8 +52,11 @@ export class PostgresMember implements LogMember {
   }
 
   async join(): Promise<void> {
+    // The group may tell of a change meanwhile: a beat beside this one would enter a second time, and whichever comes last is refused.
+    this.isBeating = true;
     await this.enter();
     if (this.state === 'in') await this.rebalance();
+    this.isBeating = false;
     this.scheduleBeat();
   }
 
