@@ -4,6 +4,8 @@ import { accessMatrix, type MatrixRow } from '../testing/access-matrix.js';
 import { type Headers, MatrixWorld, type Tenant } from '../testing/matrix-world.js';
 import { described, routesIn, undescribed } from '../testing/routes.js';
 
+jest.setTimeout(120_000);
+
 type Operation = { readonly 'x-permission'?: string };
 
 /** Every operation of the API description × role, key and nobody × own and foreign, against the real gateway over HTTP. */

@@ -2,7 +2,7 @@ import { sendRaw } from '../testing/raw-http.js';
 import { type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 import { usualPatience } from './fastify.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const patience = { headersMs: 700, requestMs: 1_000 };
 /** Past the time the sender has; Node looks for late connections every half of it. */
@@ -13,7 +13,7 @@ describe('on the wire', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    gateway = await startTestGateway({ patience });
+    gateway = await startTestGateway();
   }, 120_000);
   afterAll(() => gateway?.close());
   afterEach(() => expect(gateway.bugs).toEqual([]));
@@ -50,7 +50,7 @@ describe('on the wire', () => {
     });
 
     it('is not what is refused here by mistake: two requests in one go get two answers', async () => {
-      expect((await sendRaw(gateway.url, smuggled + smuggled)).statuses).toEqual([200, 200]);
+      expect((await sendRaw(gateway.url, smuggled + smuggled.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))).statuses).toEqual([200, 200]);
     });
   });
 
@@ -82,16 +82,19 @@ describe('on the wire', () => {
   };
 
   it(`who ${Object.keys(dribbling).join(', ')} is cut in time, and holds up nobody meanwhile`, async () => {
-    const slow = Promise.all(Object.entries(dribbling).flatMap(([kind, pieces]) => Array.from({ length: 40 }, async () => ({ kind, ...(await sendRaw(gateway.url, pieces.map((piece) => piece.replace('{key}', gateway.apiKey)), { pauseMs: 100, silenceMs: cutWithinMs + 5_000 })) }))));
+    const hasty = await startTestGateway({ patience });
+    const slow = Promise.all(Object.entries(dribbling).flatMap(([kind, pieces]) => Array.from({ length: 40 }, async () => ({ kind, ...(await sendRaw(hasty.url, pieces.map((piece) => piece.replace('{key}', hasty.apiKey)), { pauseMs: 100, silenceMs: cutWithinMs + 5_000 })) }))));
     const times: number[] = [];
     for (let asked = 0; asked < 30; asked += 1) {
       const startedAt = performance.now();
-      expect((await gateway.send('GET', '/api/runs')).status).toBe(200);
+      expect((await hasty.send('GET', '/api/runs')).status).toBe(200);
       times.push(performance.now() - startedAt);
     }
     // One after the other: a machine that stands still for a moment delays one or two of them, a gateway that is held up all.
     expect(times.toSorted((one, other) => one - other).at(-4)).toBeLessThan(2_000);
     const answers = await slow;
+    expect(hasty.bugs).toEqual([]);
+    await hasty.close();
     expect(answers.filter(({ isClosed, tookMs }) => !isClosed || tookMs > cutWithinMs)).toEqual([]);
     expect(answers.filter(({ statuses }) => statuses.some((status) => status !== 408))).toEqual([]);
   });
@@ -109,5 +112,5 @@ describe('on the wire', () => {
     } finally {
       await secure.close();
     }
-  }, 30_000);
+  }, 120_000);
 });

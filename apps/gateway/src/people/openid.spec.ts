@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { type OpenIdProvider, OpenIdSignIn, type Role, permissionsOfRole } from '@trunkline/identity';
 import { type TestAnswer, type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 
+jest.setTimeout(120_000);
+
 const clientId = 'trunkline';
 const clientSecret = 'a secret of at least thirty-two characters';
 
@@ -42,7 +44,7 @@ describe('signing in with an OpenID provider', () => {
       provider = spawn(process.execPath, [join(__dirname, '../../../../libs/identity/src/testing/openid-provider.mjs'), clientId, clientSecret, callback], { stdio: ['pipe', 'pipe', 'ignore'] });
       const line = await new Promise<string>((resolve) => provider.stdout?.once('data', (data: Buffer) => resolve(data.toString())));
       use({ ...(JSON.parse(line) as { issuer: string }), clientId, clientSecret, algorithm: 'RS256' });
-    }, 30_000);
+    }, 120_000);
     afterAll(() => provider.kill());
 
     it('takes who is invited and confirmed, and knows them again without an invitation', async () => {
@@ -57,14 +59,14 @@ describe('signing in with an OpenID provider', () => {
       const trail = (await gateway.send('GET', '/api/audit?limit=2')).body['entries'];
       expect(trail).toMatchObject([{ action: 'session:sign-in', outcome: 'done', after: { method: 'openid' } }, { action: 'invitations:accept', outcome: 'done', after: { method: 'openid', role: 'data_ops' } }]);
       expect(JSON.stringify(trail)).not.toContain(session.split('=')[1]);
-    }, 60_000);
+    }, 180_000);
 
     it('takes nobody who is not invited, not confirmed, or not the one invited', async () => {
       expect((await signIn(`eve-${randomUUID()}`, {})).body).toMatchObject({ status: 401, code: 'identity.openid_refused' });
       const name = `unconfirmed-${randomUUID()}`;
       expect((await signIn(name, { invitation: await invitationFor(`${name}@example.org`) })).body).toMatchObject({ status: 403, code: 'identity.invitation_other' });
       expect((await signIn(`eve-${randomUUID()}`, { invitation: await invitationFor(`${randomUUID()}@example.org`) })).body).toMatchObject({ status: 403, code: 'identity.invitation_other' });
-    }, 60_000);
+    }, 180_000);
 
     it('takes an answer once, in the browser that started, and for its own state', async () => {
       const name = `bob-${randomUUID()}`;
@@ -74,7 +76,7 @@ describe('signing in with an OpenID provider', () => {
       expect((await send('GET', arrived, undefined, cookieNamed(other, 'trunkline_openid'))).body).toMatchObject({ status: 401, detail: expect.stringContaining('another browser') });
       expect((await send('GET', arrived, undefined, cookieNamed(started, 'trunkline_openid'))).body).toMatchObject({ status: 401, detail: expect.stringContaining('finished already') });
       expect((await send('GET', `${arrived.split('?')[0] ?? ''}?code=x&state=made-up`, undefined, cookieNamed(other, 'trunkline_openid'))).status).toBe(401);
-    }, 60_000);
+    }, 180_000);
 
     it('keeps nothing with which a sign-in could be finished: neither state nor verifier, nonce nor the browser’s token', async () => {
       const started = await send('POST', '/api/session/openid', {});
@@ -97,7 +99,7 @@ describe('signing in with an OpenID provider', () => {
       asked.searchParams.set('nonce', nonce);
       await gateway.database.databases.access.query('update openid_attempts set verifier = $2, nonce = $3 where state_sha256 = $1', [createHash('sha256').update(asked.searchParams.get('state') ?? '').digest(), verifier, nonce]);
       expect((await send('GET', await atProvider(asked.href, name), undefined, cookieNamed(started, 'trunkline_openid'))).status).toBe(303);
-    }, 60_000);
+    }, 180_000);
 
     it.each(['//evil.example', 'https://evil.example', '/\\evil.example', '\\evil'])('goes nowhere else afterwards: %s', async (target) => {
       expect((await send('POST', '/api/session/openid', { return_to: target })).body).toMatchObject({ status: 400, code: 'request.invalid' });

@@ -3,6 +3,8 @@ import { createPeople, permissionsOfRole } from '@trunkline/identity';
 import { openDatabases } from '@trunkline/storage';
 import { type SentHeaders, type TestAnswer, type TestGateway, startTestGateway } from '../testing/test-gateway.js';
 
+jest.setTimeout(120_000);
+
 const password = 'correct horse battery staple';
 
 describe('people over HTTP', () => {
@@ -219,7 +221,7 @@ describe('while the database is away', () => {
       await gateway.close();
       await nowhere.close();
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('over https', () => {
@@ -234,5 +236,5 @@ describe('over https', () => {
     } finally {
       await gateway.close();
     }
-  }, 60_000);
+  }, 180_000);
 });

@@ -10,8 +10,8 @@ export interface RawAnswer {
   readonly tookMs: number;
 }
 
-/** Sends these bytes, one piece after another with a pause between them, and hears what comes back until the connection closes or has been silent for long enough. */
-export function sendRaw(url: string, pieces: string | readonly string[], { pauseMs = 0, silenceMs = 400 }: { readonly pauseMs?: number; readonly silenceMs?: number } = {}): Promise<RawAnswer> {
+/** Sends these bytes, one piece after another with a pause between them, and hears what comes back until the connection closes. One that stays open is given up when it has been silent for so long: longer than any machine stands still, unless somebody asks for less. */
+export function sendRaw(url: string, pieces: string | readonly string[], { pauseMs = 0, silenceMs = 20_000 }: { readonly pauseMs?: number; readonly silenceMs?: number } = {}): Promise<RawAnswer> {
   const startedAt = performance.now();
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {

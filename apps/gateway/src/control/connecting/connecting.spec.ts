@@ -7,6 +7,8 @@ import { inTenant } from '@trunkline/storage';
 import type { Headers } from '../../testing/matrix-world.js';
 import { type TestAnswer, type TestGateway, startTestGateway } from '../../testing/test-gateway.js';
 
+jest.setTimeout(120_000);
+
 const anew = { client_id: 'id', client_secret: 'secret' } as const;
 const bare = { authorization: undefined } as const;
 
