@@ -98,7 +98,7 @@ export class Plant {
     await until(`the death of the ${service} at ${point}`, () => running.hasEnded, patienceMs, 5).catch((error: unknown) => {
       throw new Error(`${String(error)}: it was never reached\n${running.output.slice(-1500)}`);
     });
-    await until(`the mark of ${point}`, () => running.output.endsWith(markOf(point, nth)), 2_000, 5).catch(() => undefined);
+    await until(`the mark of ${point}`, () => running.output.endsWith(markOf(point, nth)), patienceMs, 5).catch(() => undefined);
     expect({ endedBy: running.endedBy, lastWords: running.output.slice(-markOf(point, nth).length) }).toEqual({ endedBy: 'SIGKILL', lastWords: markOf(point, nth) });
   }
 

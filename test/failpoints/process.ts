@@ -35,7 +35,7 @@ async function start(service: string | undefined): Promise<RunningService> {
     case 'ledger':
       return startSyncLedger({ ...config, keepRunsDays: 30, keepCallsDays: 14 }, { ...parts, catalogue: catalogueOf([provider]), settings: { startWithinMs: Number(START_WITHIN_MS), sweepAfterMs: 500, leaseMs: 1_500, resendAfterMs: 1_000, gatePollMs: 300, duePollMs: 100 } });
     case 'worker':
-      return startConnector({ family: provider.family, providers: [provider] }, config, { ...parts, outbound: createOutbound({ policy: allowEverywhere }), tuning: { handOverMs: Number(HAND_OVER_MS), grants: { leaseMs: 2_000, endpointMs: 1_500, restMs: 300 } } });
+      return startConnector({ family: provider.family, providers: [provider] }, config, { ...parts, outbound: createOutbound({ policy: allowEverywhere }), tuning: { handOverMs: Number(HAND_OVER_MS), grants: { leaseMs: 5_000, endpointMs: 4_000, restMs: 300 } } });
     default:
       throw new Error(`no service ${service}`);
   }

@@ -190,7 +190,7 @@ function textOf(eventId: string, stepId: string): string {
 
 function step(integrationId: string, id: string, action: string, priority: number, rest: Partial<PlannedStep> = {}): PlannedStep {
   const text = { cel: `'Request ' + event.id + ': ${id};'` };
-  return { id, name: id, integrationId, provider: fixture.id, action, priority, condition: null, onFailure: 'stop', timeoutMs: 3_000, retry: { attempts: 20, backoffMs: 200, maxBackoffMs: 1_000 }, ordering: 'none', reads: [], input: { text }, ...rest };
+  return { id, name: id, integrationId, provider: fixture.id, action, priority, condition: null, onFailure: 'stop', timeoutMs: 5_000, retry: { attempts: 20, backoffMs: 200, maxBackoffMs: 1_000 }, ordering: 'none', reads: [], input: { text }, ...rest };
 }
 
 /** Three at once, one for each way to repeat a write; then one that needs what an earlier one was answered. */
