@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { commandLineOf } from '@trunkline/local-services';
 import { Platform } from '../support/platform.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const binary = resolve(__dirname, '..', '..', 'apps', 'trunkline', 'bin', 'trunkline.mjs');
 const platform = new Platform();
@@ -78,11 +78,10 @@ describe('the command line against a running platform', () => {
     expect((await trunkline(['integrations', 'pause', techone])).status).toBe(0);
     // A pause reaches every ledger within a second.
     let held: Ran = { status: 0, out: '', err: '' };
-    await platform.until(async () => (held = await trunkline([...event, '--wait', '--timeout', '2'])).status === 1, 'an event being held', 20_000);
+    await platform.until(async () => (held = await trunkline([...event, '--wait', '--timeout', '2'])).status === 1 && /ready\s+techone[^\n]*paused/.test(held.out), 'an event being held, with the reason', 60_000);
     expect((await trunkline(['integrations', 'resume', techone])).status).toBe(0);
-    expect(held.out).toMatch(/ready\s+techone[^\n]*paused/);
     const runId = /Run (\S+):/.exec(held.out)?.[1] ?? '';
-    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 20_000);
+    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 60_000);
   });
 
   it('tests an integration by really calling the provider', async () => {
@@ -106,11 +105,13 @@ describe('the command line against a running platform', () => {
     const salesforce = (JSON.parse(listed.out) as { id: string; provider: string }[]).find((integration) => integration.provider === 'salesforce')?.id ?? '';
     await control('revoke');
     const held = await trunkline([...event, '--wait', '--timeout', '3']);
-    expect(held).toMatchObject({ status: 1, out: expect.stringContaining('integrations reconnect') });
+    expect(held.status).toBe(1);
+    const runId = /[Rr]un ([0-9a-f-]{36})/.exec(held.out)?.[1] ?? '';
+    // On a busy machine three seconds may not lead to the last step.
+    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes('integrations reconnect'), 'the held run saying what to do', 60_000);
     await control('restore');
     expect(await trunkline(['integrations', 'reconnect', salesforce])).toMatchObject({ status: 0, err: expect.stringContaining('Saved') });
-    const runId = /Run (\S+):/.exec(held.out)?.[1] ?? '';
-    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 30_000);
+    await platform.until(async () => (await trunkline(['runs', 'show', runId])).out.includes(': done'), 'the held run being done', 60_000);
   });
 
   it('connects an integration by a person\'s sign-in, and disconnects it', async () => {
@@ -143,8 +144,8 @@ describe('the command line against a running platform', () => {
   it('starts a killed database again, and what was accepted goes on', async () => {
     const [pid] = platform.pids().filter((candidate) => commandLineOf(candidate)?.includes('postgres'));
     process.kill(pid ?? 0, 'SIGKILL');
-    await platform.until(() => platform.output.includes('starting it again'), 'the database being started again', 20_000);
-    await platform.until(async () => (await trunkline([...event, '--wait'])).status === 0, 'an event being done again', 40_000);
+    await platform.until(() => platform.output.includes('starting it again'), 'the database being started again', 60_000);
+    await platform.until(async () => (await trunkline([...event, '--wait'])).status === 0, 'an event being done again', 120_000);
     expect(platform.output).not.toMatch(/\n\s+at /);
   });
 
@@ -197,7 +198,7 @@ describe('the command line against a running platform', () => {
 
 it('stops cleanly on Ctrl-C, leaves nothing running, and wipes', async () => {
   platform.signal('SIGTERM');
-  expect(await platform.exitStatus(30_000)).toBe(0);
+  expect(await platform.exitStatus(60_000)).toBe(0);
   expect(platform.pids()).toEqual([]);
   expect(await trunkline(['wipe'])).toMatchObject({ status: 0, err: expect.stringContaining('Wiped') });
   expect(() => statSync(state)).toThrow('ENOENT');

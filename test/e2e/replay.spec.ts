@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Platform } from '../support/platform.js';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const drivers: readonly { readonly name: string; readonly words: readonly string[] }[] = [
   { name: 'the log in PostgreSQL', words: [] },
@@ -29,10 +29,15 @@ describe.each(drivers)('500 real rows over $name', ({ words }) => {
   });
 
   it('survive kill -9 of everything in the middle', async () => {
-    platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
-    await platform.until(() => /replayed [1-9]\d* of 500/.test(platform.output), 'the replay being under way');
-    const killed = await platform.killAll();
-    expect(killed).toBeGreaterThanOrEqual(5);
+    for (let turn = 1; ; turn += 1) {
+      platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
+      await platform.until(() => /replayed [1-9]\d* of 500/.test(platform.output), 'the replay being under way');
+      if ((await platform.killAll()) >= 5) break;
+      // This process stood still until there was no middle any more.
+      expect(turn).toBeLessThan(4);
+      await platform.remove();
+      platform = new Platform();
+    }
 
     platform.start([...words, '--replay', '500', '--exit', '--output', 'json']);
     expect({ status: await platform.exitStatus(), output: platform.output }).toMatchObject({ status: 0 });

@@ -11,7 +11,7 @@ import { mainOf } from '../support/service-process.js';
 import { serviceRequests } from '../support/service-requests.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(240_000);
+jest.setTimeout(900_000);
 
 /** Enough for the quickest machine; what is published is what the kills needed. */
 const mostEvents = 1_500;
@@ -195,7 +195,7 @@ async function killEverythingOnce(platform: Platform): Promise<void> {
   await published;
   const eventCount = killer.accepted.size;
 
-  await until('the end of all runs', async () => (await reader.count('done')) === eventCount, 120_000, 250).catch(async (error: unknown) => {
+  await until('the end of all runs', async () => (await reader.count('done')) === eventCount, 240_000, 250).catch(async (error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify((await reader.runs()).filter(({ state }) => state !== 'done').slice(0, 5))}`);
   });
   const journals = await Promise.all(platform.providers.map(async (provider) => effectsIn(provider.name, await provider.journal())));

@@ -12,7 +12,7 @@ import { inTenant, type Integration } from '@trunkline/storage';
 import { Ground, nameWithin, providerOf, type Target } from './ground.js';
 import { askingWhereAnAddressStands, callers, callOfAWayOut, type WayOut, waysOut } from './ways-out.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Customers' addresses from wherever the product calls, each by its own code, real sockets and a listener that nobody may reach. */

@@ -63,7 +63,7 @@ describe('requests of several organisations over a pool of two connections', () 
     }
     await owner.end();
     gateway = await startGateway(
-      { databaseUrl: database.url, kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, answerWithinMs: 10_000, outboundAllow: [], outboundPorts: [443] },
+      { databaseUrl: database.url, kafkaBrokers: [], host: '127.0.0.1', port: 0, opsHost: '127.0.0.1', opsPort: 0, answerWithinMs: 30_000, outboundAllow: [], outboundPorts: [443] },
       { databases, eventLog, controlPlaneConnections: 2, masterKeys: parseMasterKeys(newMasterKeys()), logger: createLogger({ app: 'spec', level: 'error', destination: { write: (line: string) => void errors.push(line) } }) },
     );
   }, 120_000);
@@ -134,5 +134,5 @@ describe('requests of several organisations over a pool of two connections', () 
     expect(rows.filter(({ role, connections }) => connections > (role === 'app_tenant' ? 4 : 2))).toEqual([]);
     // The one key made one integration for each organisation.
     expect(made.rows).toEqual([{ count: tenants }]);
-  }, 180_000);
+  }, 600_000);
 });
