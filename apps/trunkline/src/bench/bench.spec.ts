@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { BenchResult } from './result.js';
 
-jest.setTimeout(180_000);
+jest.setTimeout(400_000);
 
 const entry = resolve(__dirname, '..', '..', 'bin', 'trunkline.mjs');
 const state = mkdtempSync(join(tmpdir(), 'trunkline-bench-'));

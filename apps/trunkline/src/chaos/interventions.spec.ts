@@ -9,6 +9,8 @@ import { simulatedRehearsal } from './rehearsal/simulated.js';
 import type { Happening } from './schedule.js';
 import { askSimulator } from './simulator-control.js';
 
+jest.setTimeout(120_000);
+
 const stopping = new AbortController();
 const main = resolve(__dirname, '..', '..', '..', '..', 'libs', 'simulators', 'dist', 'main.js');
 const inProcess: RunningSimulator[] = [];
