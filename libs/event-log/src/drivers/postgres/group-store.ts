@@ -92,9 +92,10 @@ export async function balance(pool: Pool, me: MemberIdentity): Promise<Balance |
       'SELECT topic_id, partition, member_id, epoch FROM event_log.positions WHERE group_name = $1 ORDER BY 1, 2',
       [me.group],
     );
-    const slots = rows.map((row): Slot => ({ topicId: row.topic_id, partition: row.partition, memberId: row.member_id }));
+    // What somebody claimed while it left is in the name of nobody who could give it back.
+    const slots = rows.map((row): Slot => ({ topicId: row.topic_id, partition: row.partition, memberId: row.member_id !== null && ids.includes(row.member_id) ? row.member_id : null }));
     const { claim, surplus, leavesFree } = shareOf(me.memberId, ids, slots);
-    const claimed = claim.length === 0 ? [] : await claimSlots(client, me, claim);
+    const claimed = claim.length === 0 ? [] : await claimSlots(client, me, claim, ids);
     const generation = await client.query<{ generation: string }>('SELECT generation FROM event_log.groups WHERE group_name = $1', [me.group]);
     const kept = rows.filter((row) => row.member_id === me.memberId).map((row) => ({ topicId: row.topic_id, partition: row.partition, epoch: BigInt(row.epoch) }));
     return { generation: BigInt(generation.rows[0]?.generation ?? 0), leavesFree, claimed, surplus, holds: [...kept, ...claimed] };
@@ -132,16 +133,16 @@ async function removeExpired(client: PoolClient, me: MemberIdentity): Promise<vo
   await client.query('UPDATE event_log.groups SET generation = generation + 1 WHERE group_name = $1', [me.group]);
 }
 
-async function claimSlots(client: PoolClient, me: MemberIdentity, slots: readonly Slot[]): Promise<ClaimedPartition[]> {
+async function claimSlots(client: PoolClient, me: MemberIdentity, slots: readonly Slot[], members: readonly string[]): Promise<ClaimedPartition[]> {
   const { rows } = await client.query<{ topic_id: number; partition: number; epoch: string; from: string; hour: number }>(
     `WITH claimed AS (
        UPDATE event_log.positions p SET member_id = $2, epoch = p.epoch + 1 FROM unnest($3::int[], $4::int[]) AS c(topic_id, partition)
-        WHERE p.group_name = $1 AND p.topic_id = c.topic_id AND p.partition = c.partition AND p.member_id IS NULL
+        WHERE p.group_name = $1 AND p.topic_id = c.topic_id AND p.partition = c.partition AND (p.member_id IS NULL OR p.member_id <> ALL ($5::uuid[]))
     RETURNING p.topic_id, p.partition, p.epoch, p.committed)
      SELECT c.topic_id, c.partition, c.epoch, greatest(c.committed, p.begin_offset) AS "from",
             coalesce((SELECT max(s.hour) FROM event_log.segments s WHERE s.topic_id = c.topic_id AND s.partition = c.partition AND s.start_offset <= greatest(c.committed, p.begin_offset)), 0) AS hour
        FROM claimed c JOIN event_log.partitions p USING (topic_id, partition) ORDER BY 1, 2`,
-    [me.group, me.memberId, slots.map(({ topicId }) => topicId), slots.map(({ partition }) => partition)],
+    [me.group, me.memberId, slots.map(({ topicId }) => topicId), slots.map(({ partition }) => partition), members],
   );
   return rows.map((row) => ({ topicId: row.topic_id, partition: row.partition, epoch: BigInt(row.epoch), from: BigInt(row.from), hour: row.hour }));
 }

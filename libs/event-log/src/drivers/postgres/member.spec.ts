@@ -9,7 +9,6 @@ import { TopicCatalog } from './topic-catalog.js';
 
 const hourMs = 3_600_000;
 const partitions = 7;
-/** Every member has a pool with one connection. */
 const pools: pg.Pool[] = [];
 const members: PostgresMember[] = [];
 
@@ -27,7 +26,7 @@ afterAll(() => harness?.close());
 async function memberOf(group: string, memberId: string) {
   const catalog = new TopicCatalog(harness.pool);
   await catalog.ensure([{ name: 'uneven', partitions, retentionMs: hourMs }]);
-  const pool = new pg.Pool({ connectionString: harness.url, max: 1 });
+  const pool = new pg.Pool({ connectionString: harness.url, max: 2 });
   // A connection that is being closed may still hear that the server is, and without a listener that would end the process.
   pool.on('error', () => undefined);
   const reader = new Reader(pool, { pollMs: hourMs, idlePollMs: hourMs, fetchRecords: 10, fetchBytes: 1_000 }, () => undefined);
@@ -75,6 +74,14 @@ it.each(['lower', 'higher'])('leaves no partition of a dead member without an ow
   await beatUntil(survivors, 'the survivors hold all', () => heldBy(survivors).toSorted().join() === '3,4');
 });
 
+/** Until so many statements wait for what somebody else has locked. */
+async function statementsWait(count: number): Promise<void> {
+  const waiting = async (): Promise<number | null> => (await harness.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%event_log.%'`)).rowCount;
+  for (const deadline = performance.now() + 20_000; (await waiting()) !== count; await wait(10)) {
+    if (performance.now() > deadline) throw new Error(`not within 20 s: ${count} statements wait`);
+  }
+}
+
 it('joins once, although the group tells of a change while it does', async () => {
   const group = 'told';
   await joinAll(group, [randomUUID()]);
@@ -83,12 +90,34 @@ it('joins once, although the group tells of a change while it does', async () =>
   await another.query('SELECT FROM event_log.groups WHERE group_name = $1 FOR UPDATE', [group]);
   const joining = await memberOf(group, randomUUID());
   const joined = joining.member.join();
-  const isWaiting = async (): Promise<boolean> => (await harness.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%event_log.groups%'`)).rowCount === 1;
-  for (const deadline = performance.now() + 20_000; !(await isWaiting()) && performance.now() < deadline; ) await wait(10);
+  await statementsWait(1);
   joining.member.beatSoon();
   await another.query('COMMIT');
   another.release();
   await joined;
   while (!joining.isResting()) await wait(10);
   expect(joining.member.health()).toEqual({ ready: true });
+});
+
+it('leaves no partition in its name that it was claiming while it left', async () => {
+  const group = 'leaving';
+  const [dead, leaving] = await joinAll(group, [randomUUID(), randomUUID()]);
+  if (dead === undefined || leaving === undefined) throw new Error('two were to join');
+  await beatUntil([dead, leaving], 'seven are shared', () => heldBy([dead, leaving]).toSorted().join() === '3,4');
+  dead.member.end();
+  await harness.pool.query(`UPDATE event_log.members SET lease_until = clock_timestamp() - interval '1 s' WHERE member_id = $1`, [dead.memberId]);
+  const another = await harness.pool.connect();
+  await another.query('BEGIN');
+  await another.query('SELECT FROM event_log.positions WHERE group_name = $1 AND member_id = $2 FOR UPDATE', [group, dead.memberId]);
+  // It is about to take what the dead one held; the statement by which it leaves has looked before it could.
+  leaving.member.beatSoon();
+  await statementsWait(1);
+  const left = leaving.member.leave();
+  await statementsWait(2);
+  await another.query('COMMIT');
+  another.release();
+  await left;
+  const [next] = await joinAll(group, [randomUUID()]);
+  if (next === undefined) throw new Error('one was to join');
+  await beatUntil([next], 'the next member holds all', () => next.held() === partitions);
 });
