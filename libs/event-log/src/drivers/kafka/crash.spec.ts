@@ -78,7 +78,7 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
   });
 
   it.each(clients)('of %s loses nothing that was acknowledged when the broker is killed under load, twice', async (client) => {
-    const { log, topic, seen } = await consuming({ client, stallAfterMs: 15_000 });
+    const { log, topic, seen } = await consuming({ client, stallAfterMs: 15_000, appendTimeoutMs: 2_000 });
     const acknowledged: string[] = [];
     let isEnding = false;
     const produce = async (worker: number): Promise<void> => {
@@ -110,9 +110,10 @@ describeWithLocalKafka('a Kafka consumer in trouble', () => {
 
   let count = 0;
 
-  async function consuming({ client = 'kafkajs', stallAfterMs }: { readonly client?: KafkaClientName; readonly stallAfterMs: number }) {
+  /** Where nothing is said an append waits for longer than a broker on a busy machine stands still. */
+  async function consuming({ client = 'kafkajs', stallAfterMs, appendTimeoutMs = 20_000 }: { readonly client?: KafkaClientName; readonly stallAfterMs: number; readonly appendTimeoutMs?: number }) {
     const topic = `crash-${(count += 1)}`;
-    const driver = createKafkaDriver({ client, brokers: broker.brokers, appendTimeoutMs: 2_000, sessionTimeoutMs: 10_000, stallAfterMs });
+    const driver = createKafkaDriver({ client, brokers: broker.brokers, appendTimeoutMs, sessionTimeoutMs: 10_000, stallAfterMs });
     const crashes: string[] = [];
     const log = createEventLog({
       ...driver,
