@@ -9,6 +9,7 @@ import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing'
 import { createLogger } from '@trunkline/telemetry';
 import { parseMasterKeys } from '@trunkline/vault';
 import { newMasterKeys } from '../support/council.js';
+import { until } from '../support/until.js';
 
 const requests = 10_000;
 const atOnce = 48;
@@ -132,16 +133,19 @@ describe('requests of several organisations over a pool of two connections', () 
   it(`${requests} of them, cut off and refused ones among them: no row of another organisation, and none missing`, async () => {
     const wrong: string[] = [];
     let next = 0;
+    // A gateway that has not met a key asks for it within a second or says 503; afterwards it remembers.
+    for (const { key } of all) await until('the key being known', async () => (await ask('GET', '/api/organisation', { authorization: key }))?.status === 200, 60_000, 1_100);
     await Promise.all(Array.from({ length: atOnce }, async () => {
       for (let number = next++; number < requests && wrong.length < 20; number = next++) wrong.push(...(await turn(number)));
     }));
     expect(wrong).toEqual([]);
     expect(errors).toEqual([]);
     const owner = await database.owner();
-    const { rows } = await owner.query<{ role: string; connections: number }>(`select substr(application_name, 11) as role, count(*)::int as connections from pg_stat_activity where datname = current_database() and application_name in ('trunkline app_tenant', 'trunkline app_system', 'trunkline app_access') group by 1`);
+    const connections = async () => (await owner.query<{ role: string; connections: number }>(`select substr(application_name, 11) as role, count(*)::int as connections from pg_stat_activity where datname = current_database() and application_name in ('trunkline app_tenant', 'trunkline app_system', 'trunkline app_access') group by 1`)).rows.filter((each) => each.connections > (each.role === 'app_tenant' ? 4 : 2));
+    // One that was given up may take a moment to end.
+    await until('no more connections than the pools have', async () => (await connections()).length === 0);
     const made = await owner.query<{ count: number }>(`select count(*)::int as count from integrations where id <> $1`, [shared.integration]);
     await owner.end();
-    expect(rows.filter(({ role, connections }) => connections > (role === 'app_tenant' ? 4 : 2))).toEqual([]);
     // The one key made one integration for each organisation.
     expect(made.rows).toEqual([{ count: tenants }]);
   }, 600_000);

@@ -18,7 +18,16 @@ export class GatewayClient {
     private readonly apiKey: string,
   ) {}
 
+  /** As its answer asks for, repeated where a gateway that has not met the key was not told of it within its second; not for ever, for it may be the answer that is meant. */
   async ask(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.askOnce(method, path, body, headers);
+      if (answer.status !== 503 || tries === 4 || String(answer.json['code']) !== 'identity.unavailable') return answer;
+      await wait(1_100);
+    }
+  }
+
+  private async askOnce(method: string, path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer> {
     const answer = await fetch(`${this.url}${path}`, {
       method,
       headers: { authorization: `Bearer ${this.apiKey}`, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
