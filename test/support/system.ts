@@ -105,7 +105,7 @@ export class System {
     return (await Promise.all(wanted.map(async (name) => effectsIn(name, await this.providers[name].journal())))).flat();
   }
 
-  async untilState(runIds: Iterable<string>, state: string, patienceMs = 30_000): Promise<void> {
+  async untilState(runIds: Iterable<string>, state: string, patienceMs = 60_000): Promise<void> {
     const wanted = [...runIds];
     const { reader } = this;
     await until(`${wanted.length} runs ${state}`, async () => {
