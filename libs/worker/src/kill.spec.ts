@@ -139,6 +139,6 @@ it('gives copies of a command no second effect', async () => {
   const commands = commandsOfEach();
   await startWorker('only');
   await bench.send('fixture', [...commands, ...commands, ...commands]);
-  await bench.until('all results', () => (commands.every(({ runId }) => bench.results.some((result) => result.runId === runId && kindOf(result) === 'ok')) ? true : undefined), 40_000);
+  await bench.until('all results', () => (commands.every(({ runId }) => bench.results.some((result) => result.runId === runId && kindOf(result) === 'ok')) ? true : undefined), 120_000);
   expect(new Set(commands.map(effectsOf))).toEqual(new Set([1]));
 });
