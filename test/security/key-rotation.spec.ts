@@ -1,8 +1,8 @@
 import { masterKeysInUse, resealOrganisation, wrapAnew } from '@trunkline/custody';
 import { signInAtSimulator, type SignedInIntegration } from '@trunkline/grants/testing';
-import { connectionAs, placeOfGrant } from '@trunkline/storage';
+import { openPool, placeOfGrant } from '@trunkline/storage';
 import { localKeyWrapper, parseMasterKeys } from '@trunkline/vault';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { councilChain, newMasterKeys, vaultOf, type Council } from '../support/council.js';
 import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
@@ -26,7 +26,7 @@ describe('keys change while everything runs', () => {
     // Salesforce is called in the name of a person who signed in.
     const { databases } = system.database;
     granted = await signInAtSimulator({ databases, vault: vaultOf(databases, `${first},${second}`), organisationId: council.organisationId, provider: 'salesforce', settings: { instance_url: system.providers.salesforce.url }, integrationId: council.integrations.salesforce });
-    custody = new Pool(connectionAs('app_custody', system.database.url));
+    custody = openPool('app_custody', system.database.url, { max: 10 });
   });
   afterAll(async () => {
     await custody?.end();

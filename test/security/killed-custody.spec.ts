@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { masterKeysInUse } from '@trunkline/custody';
-import { connectionAs, placeOfCredentials } from '@trunkline/storage';
+import { openPool, placeOfCredentials } from '@trunkline/storage';
 import { openTestDatabase, type TestDatabase } from '@trunkline/storage/testing';
 import { until } from '../support/until.js';
 import { localKeyWrapper, parseMasterKeys, placeOfDataKey } from '@trunkline/vault';
@@ -20,7 +20,7 @@ describe('an operator’s job that is killed', () => {
   beforeAll(async () => {
     database = await openTestDatabase();
     owner = await database.owner();
-    custody = new Pool(connectionAs('app_custody', database.url));
+    custody = openPool('app_custody', database.url, { max: 10 });
   });
   afterAll(async () => {
     await custody?.end();

@@ -21,20 +21,21 @@ export interface Databases {
 export interface DatabasesOptions {
   readonly poolSizes?: { readonly tenant?: number; readonly system?: number; readonly log?: number; readonly access?: number };
   readonly connectTimeoutMs?: number;
-  /** An idle connection broke. The pool has dropped it and opens another when one is needed, so this is for counting only. */
-  readonly onIdleConnectionLost?: (role: Role, error: Error) => void;
 }
 
-/** Opens nothing yet: the first query connects, so a database that is away is met there and not here. */
-export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTimeoutMs = 5_000, onIdleConnectionLost }: DatabasesOptions = {}): Databases {
-  const open = (role: Role, max: number): Pool => {
-    // Pipelined: statements that need no answer of the one before share its round trip. Only where `inOrganisations` is the one user of a connection.
-    const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs, ...(role === 'app_system' ? { pipeline: true } : {}) });
-    pool.on('error', (error) => onIdleConnectionLost?.(role, error));
-    // The pool stops listening as it hands a connection out, and who asked for it listens only a moment later; a server that is killed between the two would end the process. The next statement fails.
-    pool.on('connect', (client) => client.on('error', () => undefined));
-    return pool;
-  };
+/** One role's connections. Opens nothing yet: the first query connects, so a database that is away is met there and not here. */
+export function openPool(role: Role, databaseUrl: string, { max, connectTimeoutMs = 5_000 }: { readonly max: number; readonly connectTimeoutMs?: number | undefined }): Pool {
+  // Pipelined: statements that need no answer of the one before share its round trip. Only where `inOrganisations` is the one user of a connection.
+  const pool = new Pool({ ...connectionAs(role, databaseUrl), max, connectionTimeoutMillis: connectTimeoutMs, ...(role === 'app_system' ? { pipeline: true } : {}) });
+  // An idle connection broke: the pool has dropped it, and opens another when one is needed.
+  pool.on('error', () => undefined);
+  // The pool stops listening as it hands a connection out, and who asked for it listens only a moment later; a server that is killed between the two would end the process. The next statement fails.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
+}
+
+export function openDatabases(databaseUrl: string, { poolSizes = {}, connectTimeoutMs }: DatabasesOptions = {}): Databases {
+  const open = (role: Role, max: number): Pool => openPool(role, databaseUrl, { max, connectTimeoutMs });
   const pools = { tenant: open('app_tenant', poolSizes.tenant ?? 10), system: open('app_system', poolSizes.system ?? 10), log: open('app_log', poolSizes.log ?? 10), access: open('app_access', poolSizes.access ?? 5), keeper: open('app_keeper', 1) };
   return {
     ...pools,

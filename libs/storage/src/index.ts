@@ -1,5 +1,5 @@
 export type { Databases, DatabasesOptions, Role } from './databases.js';
-export { connectionAs, openDatabases } from './databases.js';
+export { connectionAs, openDatabases, openPool } from './databases.js';
 export { openVault, placeOfCredentials, placeOfGrant, placeOfSignIn } from './credential-vault.js';
 export type { Ending, LastStatement, WholeWork, Work } from './transaction.js';
 export { inOrganisations, inTenant } from './transaction.js';

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { openDatabases } from './databases.js';
+import { openDatabases, openPool } from './databases.js';
+import { openTestDatabase } from './testing/index.js';
 import { inTenant } from './transaction.js';
 
 const organisationId = '11111111-1111-4111-8111-111111111111';
@@ -36,5 +37,20 @@ it('a connection that is lost in the moment it is made fails its work and does n
     await databases.close();
     for (const socket of sockets) socket.destroy();
     server.close();
+  }
+});
+
+it('an idle connection that the server ends does not end the process, and the next query has another', async () => {
+  const database = await openTestDatabase();
+  const pool = openPool('app_custody', database.url, { max: 1 });
+  try {
+    const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const owner = await database.owner();
+    await owner.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+    while (pool.totalCount > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect((await pool.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid).not.toBe(rows[0]?.pid);
+  } finally {
+    await pool.end();
+    await database.close();
   }
 });

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createAuditTrail } from '@trunkline/audit';
-import { connectionAs, openDatabases, type Databases } from '@trunkline/storage';
+import { openDatabases, openPool, type Databases } from '@trunkline/storage';
 import { loadMasterKeys, parseMasterKeys, type MasterKeys } from '@trunkline/vault';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { demoSecrets } from '../dev/seed.js';
 import { NoTarget } from './failure.js';
 import { readDevFile, stateFolder } from './target.js';
@@ -33,7 +33,7 @@ export async function withOperator(work: (operator: Operator) => Promise<void>):
   const databaseUrl = given ?? local?.databaseUrl;
   if (databaseUrl === undefined || (local !== null && !existsSync(stateFolder()))) throw NoTarget.because('this command works on the database: set DATABASE_URL, and TRUNKLINE_MASTER_KEYS or TRUNKLINE_MASTER_KEYS_FILE, as for the services');
   const databases = openDatabases(databaseUrl);
-  const custody = new Pool({ ...connectionAs('app_custody', databaseUrl), max: 2 });
+  const custody = openPool('app_custody', databaseUrl, { max: 2 });
   try {
     const trail = createAuditTrail(databases);
     const tell: Operator['tell'] = (organisationId, { action, subject, before = null, after = null }) => trail.append(organisationId, { actor: 'operator', address: null, action, subject, outcome: 'done', requestId: randomUUID(), before, after });
