@@ -8,7 +8,7 @@ export type { FaultProxy, FaultProxyOptions } from './fault-proxy/fault-proxy.js
 export { isKafkaRequest, isPostgresCommit, startFaultProxy } from './fault-proxy/fault-proxy.js';
 export { kafkaCacheFolder } from './kafka/cache-folder.js';
 export { describeWithLocalKafka } from './kafka/describe-with-local-kafka.js';
-export { freePort, isListening } from './kafka/free-port.js';
+export { freePort, isListening } from './free-port.js';
 export type { KafkaOptions, LocalKafka } from './kafka/launch.js';
 export type { PreparationOptions, PreparedKafka } from './kafka/prepare-kafka.js';
 export { prepareKafka } from './kafka/prepare-kafka.js';

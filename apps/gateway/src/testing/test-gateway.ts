@@ -51,9 +51,9 @@ export interface TestAnswer {
 }
 
 /** Longer than any machine stands still: what is answered when the database is late is for specs that say how late. */
-const patienceMs = 30_000;
+const patienceMs = 20_000;
 /** No spec meets the end of the window that its requests are counted in. */
-const windowSeconds = 365 * 86_400;
+const windowSeconds = 1_000_000_000;
 
 /** The real gateway over HTTP on real PostgreSQL, with one organisation and an admin key. */
 export async function startTestGateway(wishes: Partial<AccessWiring> = {}): Promise<TestGateway> {

@@ -11,6 +11,8 @@ export interface Lease {
 
 /** Where gateways get their slices from. */
 export interface Leases {
+  /** What is counted together. */
+  readonly windowMs: number;
   lease(subject: string, wanted: number, quota: number): Promise<Lease>;
   sweep(): Promise<void>;
 }
@@ -24,13 +26,14 @@ const statement = `insert into rate_leases as held (subject, window_start, taken
 export function databaseLeases({ access }: Pick<Databases, 'access'>, windowSeconds: number): Leases {
   const window = `${windowSeconds} seconds`;
   return {
+    windowMs: windowSeconds * 1_000,
     lease: async (subject, wanted, quota) => {
       const { rows } = await access.query<{ granted: number; taken: number; ends_in_ms: number }>(statement, [sha256Of(subject), wanted, quota, window]);
       const row = rows[0];
       return row === undefined ? { granted: 0, left: 0, endsInMs: windowSeconds * 1_000 } : { granted: row.granted, left: Math.max(0, quota - row.taken), endsInMs: row.ends_in_ms };
     },
     sweep: async () => {
-      await access.query(`delete from rate_leases where window_start < now() - interval '1 hour'`);
+      await access.query(`delete from rate_leases where window_start < now() - greatest(interval '1 hour', 2 * $1::interval)`, [window]);
     },
   };
 }

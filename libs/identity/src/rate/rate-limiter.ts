@@ -60,7 +60,7 @@ export class RateLimiter {
     const now = this.nowMs();
     if (now >= bucket.endsAtMs) {
       if (!onCredit) return this.takeLater(subject, bucket, amount, 0);
-      this.open(bucket, { granted: sliceOf(quota), left: quota - sliceOf(quota), endsInMs: rateWindowSeconds * 1_000 });
+      this.open(bucket, { granted: sliceOf(quota), left: quota - sliceOf(quota), endsInMs: this.leases.windowMs });
       bucket.owed = bucket.inHand;
     }
     if (bucket.inHand >= amount) {
@@ -126,7 +126,7 @@ export class RateLimiter {
 
   private goOnAlone(bucket: Bucket): void {
     const share = (before: number): number => Math.min(bucket.quota, Math.max(sliceOf(bucket.quota), before));
-    if (this.nowMs() >= bucket.endsAtMs) return this.open(bucket, { granted: share(bucket.granted), left: 0, endsInMs: rateWindowSeconds * 1_000 });
+    if (this.nowMs() >= bucket.endsAtMs) return this.open(bucket, { granted: share(bucket.granted), left: 0, endsInMs: this.leases.windowMs });
     const more = Math.max(0, share(bucket.grantedBefore) - bucket.granted);
     bucket.inHand += more;
     bucket.granted += more;
@@ -159,7 +159,7 @@ export interface RateLimiterOptions {
   readonly databases: Pick<Databases, 'access'>;
   readonly nowMs?: () => number;
   readonly times?: Partial<RateLimiterTimes>;
-  /** What the database counts together; longer for who must not meet the end of a minute. */
+  /** What is counted together; longer for who must not meet the end of a minute. */
   readonly windowSeconds?: number;
 }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOG_FILE, PROPERTIES_FILE, signal, spawnBroker, stopOrphan, type BrokerProcess } from './broker-process.js';
 import { StartFailed } from './errors.js';
-import { freePort, isListening } from './free-port.js';
-import { LOOPBACK, serverProperties } from './properties.js';
+import { freePort, isListening, LOOPBACK } from '../free-port.js';
+import { serverProperties } from './properties.js';
 
 export interface KafkaOptions {
   /** Records, log and pid file live here; starting again on the same folder continues with the same data, also on other ports. */

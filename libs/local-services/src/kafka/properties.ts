@@ -1,3 +1,5 @@
+import { LOOPBACK } from '../free-port.js';
+
 /** The broker's settings: one process that is broker and controller, on the loopback address only. */
 export interface BrokerSettings {
   readonly dataDir: string;
@@ -6,8 +8,6 @@ export interface BrokerSettings {
   /** What clients are told to connect to; another port than `port` puts a proxy between. */
   readonly advertisedPort: number;
 }
-
-export const LOOPBACK = '127.0.0.1';
 
 export function serverProperties(settings: BrokerSettings): string {
   const { port, controllerPort, advertisedPort } = settings;

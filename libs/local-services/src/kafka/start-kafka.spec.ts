@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Kafka, Partitioners, logLevel } from 'kafkajs';
 import { DIE_WITH_PARENT, PID_FILE } from './broker-process.js';
 import { describeWithLocalKafka } from './describe-with-local-kafka.js';
-import { isListening } from './free-port.js';
+import { isListening } from '../free-port.js';
 import { prepareKafka } from './prepare-kafka.js';
 import { startKafka } from './start-kafka.js';
 

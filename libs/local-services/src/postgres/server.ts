@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import getPort, { portNumbers } from 'get-port';
-import { freePort } from '../kafka/free-port.js';
+import { freePort } from '../free-port.js';
 import { commandLineOf, endProcess, isRunning } from '../orphan.js';
 import { PostgresStartFailed } from './errors.js';
 import { serverOwner, type Owner } from './owner.js';

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
-import { LOOPBACK } from './properties.js';
+
+export const LOOPBACK = '127.0.0.1';
 
 /**
  * Below the ports that systems give to whoever asks for any (Linux from 32768, others from 49152): what is found free stays free until somebody listens there,
- * also while a killed server is away. Each process looks in a stretch of its own, one port after the other, so that two that look at once do not find the same.
+ * also while a killed server is away. Each process looks in a stretch of its own, one port after the other, so that two that look at once hardly find the same.
  */
 const places = { from: 12_000, stretches: 300, each: 64 } as const;
 const first = places.from + (process.pid % places.stretches) * places.each;
