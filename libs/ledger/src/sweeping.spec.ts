@@ -96,15 +96,22 @@ describe('the sweeper', () => {
   it('asks again when nobody answers a look-up', async () => {
     const ledger = bench.ledger();
     const first = await begin('search', 'silent');
-    const answered = Date.now();
-    await ledger.handleBatch([bench.answer(first, { kind: 'unknown', code: 'reset', message: 'connection reset', expiresAtMs: answered - 1 })]);
-    await ledger.passes.due();
-    expect((await bench.sent()).map((command) => command.kind)).toEqual(['settle']);
+    await ledger.handleBatch([bench.answer(first, { kind: 'unknown', code: 'reset', message: 'connection reset', expiresAtMs: Date.now() - 1 })]);
+    // The ledger's measure of the database's clock may be off by some milliseconds, and then a pass comes too early for it.
+    const sentWhenDue = async (): Promise<readonly string[]> => {
+      for (let passes = 0; passes < 100; passes += 1) {
+        await ledger.passes.due();
+        const sent = await bench.sent();
+        if (sent.length > 0) return sent.map((command) => command.kind);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return [];
+    };
+    expect(await sentWhenDue()).toEqual(['settle']);
     await ledger.passes.due();
     expect(await bench.sent()).toEqual([]);
     await bench.letTimePass();
-    await ledger.passes.due();
-    expect((await bench.sent()).map((command) => command.kind)).toEqual(['settle']);
+    expect(await sentWhenDue()).toEqual(['settle']);
   });
 
   it('takes what a look-up has found as the result', async () => {
