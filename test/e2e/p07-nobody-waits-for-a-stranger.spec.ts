@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 const isShortForm = process.env['SURROUNDINGS_SECONDS'] === undefined;
 const eventCount = isShortForm ? 60 : 480;
 /** A machine that stands still for a moment in a short round slows three events of one of the two and so its p95; a stranger whom others wait for slows every round. */
-const rounds = isShortForm ? 8 : 1;
+const rounds = isShortForm ? 5 : 1;
 const warmUpCount = 20;
 const strangersEvents = 60;
 const strangersEvery = 100;

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandTopicOf, resultsTopic } from '@trunkline/contracts';
@@ -7,6 +7,7 @@ import { councilEvent } from '../support/service-requests.js';
 import { System } from '../support/system.js';
 import { until } from '../support/until.js';
 import { tellFigure } from './figures.js';
+import { processorMsOfServer } from './processor-time.js';
 import { isLongForm } from './seconds.js';
 
 jest.setTimeout(300_000);
@@ -101,25 +102,4 @@ function middle(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other);
   const half = sorted.slice(Math.floor(sorted.length / 4), Math.ceil((3 * sorted.length) / 4));
   return half.reduce((sum, value) => sum + value, 0) / half.length;
-}
-
-/** Linux counts processor time in hundredths of a second towards programs (proc(5)). */
-const msPerTick = 10;
-
-/** Of a postmaster and its children, those included that have ended. */
-function processorMsOfServer(postmaster: number): number {
-  const lines = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => statOf(pid));
-  return lines.filter(({ pid, parent }) => pid === postmaster || parent === postmaster).reduce((sum, { ticks }) => sum + ticks, 0) * msPerTick;
-}
-
-function statOf(pid: string): readonly { readonly pid: number; readonly parent: number; readonly ticks: number }[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name may hold spaces and brackets. After it: state (3), ppid (4), … utime (14), stime (15), cutime (16), cstime (17).
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
-    return [{ pid: Number(pid), parent: fields[1] ?? 0, ticks: fields.slice(11, 15).reduce((sum, ticks) => sum + ticks, 0) }];
-  } catch {
-    // It ended between being listed and being read.
-    return [];
-  }
 }

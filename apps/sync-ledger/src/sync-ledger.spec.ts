@@ -46,8 +46,9 @@ describe('the ledger as a service', () => {
   };
 
   it('takes events to their end with two ledgers in one group, answered by a worker', async () => {
-    // By step: a command may come again.
+    // By step: a command may come again, and then is the same.
     const inputs = new Map<string, string>();
+    const changed: { readonly first: string; readonly again: string }[] = [];
     await log.consume({
       mode: 'per-key',
       group: 'responder',
@@ -57,7 +58,10 @@ describe('the ledger as a service', () => {
       handleRecord: async (record) => {
         const command = decodeCommand(record);
         const { organisationId: organisation, runId, stepId, dispatch, integrationId: integration } = command;
-        inputs.set(`${runId} ${stepId}`, command.input.toString());
+        const input = command.input.toString();
+        const first = inputs.get(`${runId} ${stepId}`) ?? input;
+        if (first !== input) changed.push({ first, again: input });
+        inputs.set(`${runId} ${stepId}`, input);
         await log.append('results', [encodeResult({ schema: 1, organisationId: organisation, runId, stepId, dispatch, integrationId: integration, answer: { kind: 'outcome', outcome: { kind: 'ok', result: { id: `${stepId}-7` }, externalId: null } }, call: null, worker: 'responder' })]);
         return { kind: 'done' };
       },
@@ -71,6 +75,7 @@ describe('the ledger as a service', () => {
     }));
     const done = async (): Promise<number> => (await owner.query<{ count: number }>(`select count(*)::int as count from runs where state = 'done'`)).rows[0]?.count ?? 0;
     await until(async () => (await done()) === ids.length);
+    expect(changed).toEqual([]);
     expect([...inputs.values()].filter((input) => input === '{"about":"job first-7"}')).toHaveLength(60);
     expect(new Set([...inputs.values()].filter((input) => input.startsWith('{"who"')))).toEqual(new Set(ids.map((id) => `{"who":"${id}"}`)));
     expect((await owner.query('select 1 from runs where run_id = $1', [runIdOf(organisationId, '/test', 'event-7')])).rowCount).toBe(1);

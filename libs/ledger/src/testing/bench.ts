@@ -88,6 +88,9 @@ const benchFacts: Readonly<Record<string, ActionFacts>> = {
   never: { family: 'crm', repeat: 'never' },
 };
 
+/** Less than a hook has. */
+const settleWithinMs = 20_000;
+
 export async function openBench({ facts = benchFacts }: BenchOptions = {}): Promise<Bench> {
   const database = await openTestDatabase();
   const owner = await database.owner();
@@ -217,7 +220,9 @@ export async function openBench({ facts = benchFacts }: BenchOptions = {}): Prom
     verbs: () => createLedgerVerbs({ databases: database.databases, catalogue: { find: (_provider, action) => facts[action] }, compile: readPaths, random: () => 0.5 }),
     async clear() {
       // What is still at work must not write into what the next test begins with.
-      await settled(30_000);
+      const beganAt = performance.now();
+      await settled(settleWithinMs);
+      if (performance.now() - beganAt >= settleWithinMs) throw new Error(`what the test before began was still at work after ${settleWithinMs} ms`);
       await owner.query('truncate runs, run_events, attempts, dead_letters, gates, intents, subject_turns, subject_holders, due_work, dispatches, chain_versions, integrations cascade');
       commands.splice(0);
       pending.splice(0);

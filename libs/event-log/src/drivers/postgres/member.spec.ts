@@ -7,6 +7,9 @@ import { PositionStore } from './position-store.js';
 import { Reader } from './reader.js';
 import { TopicCatalog } from './topic-catalog.js';
 
+/** Longer than what is waited for in it, each with its own message. */
+jest.setTimeout(120_000);
+
 const hourMs = 3_600_000;
 const partitions = 7;
 const pools: pg.Pool[] = [];
@@ -57,7 +60,14 @@ async function beatUntil(some: readonly Joined[], what: string, holds: () => boo
     if (performance.now() > deadline) throw new Error(`not within 20 s: ${what}; held: ${heldBy(some).join()}`);
     for (const { member, isResting } of some) if (isResting()) member.beatSoon();
   }
-  while (!some.every(({ isResting }) => isResting())) await wait(10);
+  await untilResting(some);
+}
+
+/** Until none of them has a statement under way. */
+async function untilResting(some: readonly Joined[]): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !some.every(({ isResting }) => isResting()); await wait(10)) {
+    if (performance.now() > deadline) throw new Error(`not within 20 s: nothing under way any more; ${JSON.stringify(some.map(({ member, isResting }) => ({ isResting: isResting(), health: member.health() })))}`);
+  }
 }
 
 it.each(['lower', 'higher'])('leaves no partition of a dead member without an owner when the survivor with the %s id looks first', async (which) => {
@@ -95,7 +105,7 @@ it('joins once, although the group tells of a change while it does', async () =>
   await another.query('COMMIT');
   another.release();
   await joined;
-  while (!joining.isResting()) await wait(10);
+  await untilResting([joining]);
   expect(joining.member.health()).toEqual({ ready: true });
 });
 
