@@ -80,6 +80,21 @@ describe('gates that open again', () => {
     expect(await bench.query('select reason, integration_version from gates')).toEqual([{ reason: 'reconnect', integration_version: version }]);
   });
 
+  it('does not keep a look-up that met it closed for longer than half a minute: somebody may reconnect at any time', async () => {
+    await bench.chain('conversation_ended', [stepOf('one', integration, 10, { action: 'search' })]);
+    const ledger = bench.ledger();
+    await ledger.handleBatch([bench.record(bench.event('conversation_ended', 'in doubt')), bench.record(bench.event('conversation_ended', 'refused'))]);
+    const [doubtful, refused] = await bench.sent();
+    if (doubtful === undefined || refused === undefined) throw new Error('not both were sent');
+    await ledger.handleBatch([bench.answer(refused, { kind: 'auth', code: '401', message: '' })]);
+    await ledger.handleBatch([bench.answer(doubtful, { kind: 'unknown', code: 'reset', message: 'connection reset', expiresAtMs: Date.now() - 60_000 })]);
+    await bench.letTimePass();
+    await ledger.passes.due();
+    expect(await bench.sent()).toEqual([]);
+    const [due] = await bench.query<{ seconds: number }>(`select extract(epoch from due_at - clock_timestamp())::float8 as seconds from due_work where kind = 'look-up'`);
+    expect(due?.seconds).toBeLessThanOrEqual(30.5);
+  });
+
   it('opens for credentials whose saving began before it was closed and ended after', async () => {
     const ledger = bench.ledger();
     await ledger.handleBatch([bench.record(bench.event('escalation', 'saved slowly'))]);

@@ -11,7 +11,8 @@ const goneRetryMs = 60_000;
 /** How often a replay asks whether the earlier run has let go of the step. */
 const familyRetryMs = 2_000;
 const closedLookUpMs = 5_000;
-const longestLookUpWaitMs = 300_000;
+/** Where nobody can say when the gate opens. Only what was in flight is ever in doubt, so that few ask; a subject may wait behind each. */
+const longestLookUpWaitMs = 30_000;
 
 interface Reservation {
   readonly gate: Gate;
